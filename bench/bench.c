@@ -169,15 +169,38 @@ void tb_bench_print_value(const char *figure, const char *asked, bool met, const
         .figure = figure, .measured = measured, .asked = asked, .met = met});
 }
 
-void tb_bench_print_ratio(const char *figure, double per_second, double raw_before,
-                          double raw_after, double ratio_min, bool also_met)
+size_t tb_turns_pairs(const struct tb_bench *bench)
 {
-    double limit = (raw_before + raw_after) / 2, ratio = per_second / limit;
-    char measured[40], raw[64], ratio_text[16], asked[32];
+    return bench->quick ? 3 : 11;
+}
 
-    snprintf(measured, sizeof measured, "%.0f/s", per_second);
-    snprintf(raw, sizeof raw, "%.0f/s (%.0f, %.0f)", limit, raw_before, raw_after);
-    snprintf(ratio_text, sizeof ratio_text, "%.2f", ratio);
+void tb_turns_take(struct tb_turns *turns)
+{
+    TB_ASSERT(turns->pairs > 0 && turns->pairs <= TB_TURNS_MAX);
+    for (size_t i = 0; i < turns->pairs; i++) {
+        if (i % 2 == 0)
+            turns->products[i] = turns->product(turns->ctx);
+        turns->raws[i] = turns->raw(turns->ctx);
+        if (i % 2 == 1)
+            turns->products[i] = turns->product(turns->ctx);
+        tb_bench_note("pair %zu: %.0f/s, raw %.0f/s, ratio %.2f", i + 1, turns->products[i],
+                      turns->raws[i], turns->products[i] / turns->raws[i]);
+    }
+}
+
+void tb_turns_print(const char *figure, struct tb_turns *turns, double ratio_min, bool also_met)
+{
+    char measured[40], raw[40], ratio_text[40], asked[32];
+    double ratios[TB_TURNS_MAX], ratio;
+    size_t count = turns->pairs;
+
+    for (size_t i = 0; i < count; i++)
+        ratios[i] = turns->products[i] / turns->raws[i];
+    ratio = tb_bench_median(ratios, count);
+    snprintf(measured, sizeof measured, "%.0f/s", tb_bench_median(turns->products, count));
+    snprintf(raw, sizeof raw, "%.0f/s", tb_bench_median(turns->raws, count));
+    snprintf(ratio_text, sizeof ratio_text, "%.2f (%.2f to %.2f)", ratio, ratios[count / 4],
+             ratios[count - 1 - count / 4]);
     snprintf(asked, sizeof asked, ">= %.2f of raw", ratio_min);
     tb_bench_print(&(struct tb_bench_row){.figure = figure,
                                           .measured = measured,
@@ -215,6 +238,15 @@ void tb_latency_add(struct tb_latency *latency, int64_t us)
     latency->count++;
     if (us > latency->max_us)
         latency->max_us = us;
+}
+
+void tb_latency_merge(struct tb_latency *into, const struct tb_latency *other)
+{
+    for (size_t i = 0; i < TB_LATENCY_OCTAVES * TB_LATENCY_STEPS; i++)
+        into->buckets[i] += other->buckets[i];
+    into->count += other->count;
+    if (other->max_us > into->max_us)
+        into->max_us = other->max_us;
 }
 
 double tb_latency_ms(const struct tb_latency *latency, double quantile)

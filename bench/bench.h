@@ -32,7 +32,7 @@ void tb_bench_remove(const char *path);
 
 int64_t tb_bench_now_us(void); /* monotonic */
 void tb_bench_sleep(double seconds);
-/* Returns the median; sorts the values. */
+/* Returns the median; sorts the values, of which there is at least one. */
 double tb_bench_median(double *values, size_t count);
 
 /* Prints one row of the table, tab-separated: figure, measured, raw limit, ratio, asked, met. */
@@ -44,10 +44,23 @@ void tb_bench_print(const struct tb_bench_row *row);
 /* Prints a row without raw limit; the format makes the measured cell. */
 void tb_bench_print_value(const char *figure, const char *asked, bool met, const char *format, ...)
     TB_PRINTF(4, 5);
-/* Prints a row with a rate beside its raw limit, which is the mean of a run before and one after.
- * It is met if the ratio is at least ratio_min and also_met is true. */
-void tb_bench_print_ratio(const char *figure, double per_second, double raw_before,
-                          double raw_after, double ratio_min, bool also_met);
+
+/* The product and its raw limit, measured in turns: in short slices, so that whatever else the
+ * machine does meets both alike. Each function measures one slice and returns its rate a second.
+ * Of every second pair the raw slice comes first. */
+#define TB_TURNS_MAX 16
+struct tb_turns {
+    double (*product)(void *ctx), (*raw)(void *ctx);
+    void *ctx;
+    size_t pairs; /* see tb_turns_pairs */
+    /* Of the pairs that were measured: */
+    double products[TB_TURNS_MAX], raws[TB_TURNS_MAX];
+};
+size_t tb_turns_pairs(const struct tb_bench *bench); /* how many of them a run takes */
+void tb_turns_take(struct tb_turns *turns);
+/* Prints a row: the medians of both, the median of the pairs' ratios, and in brackets the spread
+ * of its middle half. It is met if that median is at least ratio_min and also_met is true. */
+void tb_turns_print(const char *figure, struct tb_turns *turns, double ratio_min, bool also_met);
 
 /* A histogram with buckets of 1/64 octave: quantiles are right within 1.6 %, max_us is exact. */
 #define TB_LATENCY_OCTAVES 32
@@ -58,6 +71,7 @@ struct tb_latency {
     int64_t max_us;
 };
 void tb_latency_add(struct tb_latency *latency, int64_t us);
+void tb_latency_merge(struct tb_latency *into, const struct tb_latency *other);
 double tb_latency_ms(const struct tb_latency *latency, double quantile); /* 0.99 */
 
 /* Appends an order of three lines as a till sends it, about 400 bytes. */

@@ -1,15 +1,16 @@
 /* How fast does a central bring events into MongoDB, and how much memory does a backlog take?
  *
- * The events are in Kafka before the measurement starts. A rate counts from the first poll that
- * sees some events applied to the one that sees all. The raw limit is bulk writes of the same
- * documents to the same server by its driver alone. Placed orders are inserts; changed ones are
- * replacements guarded by the version. Of those there are few, because the server of the tests
- * scans the whole collection for each. At the end, a central starts 1,000,000 events behind, and
- * its memory is measured while it works on them. */
+ * It is measured in slices, in turns with the raw limit: bulk writes of as many of the same
+ * documents to the same server by its driver alone. The central is stopped while the events of a
+ * slice go to Kafka; a rate counts from the moment at which it goes on until all are applied. What
+ * comes first does not count: a server that has just started is slower. Placed orders are inserts;
+ * changed ones are replacements guarded by the version. At the end, a central starts 1,000,000
+ * events behind, and its memory is measured while it works on them. */
 #include "events.h"
 #include "raw_kafka.h"
 #include "raw_mongo.h"
 #include "server.h"
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -17,7 +18,8 @@
 #define ASKED 0.8
 #define BULK 500 /* the default of [mongo] bulk_size */
 #define MAX_US INT64_C(600000000)
-#define LOOK_SECONDS 0.1
+/* A look costs the central some queries. */
+#define LOOK_SECONDS 0.05
 #define MEMORY_MB 128
 /* Orders of one part of the backlog; four orders have seven events. */
 #define BEHIND_ORDERS 50000
@@ -26,6 +28,12 @@ struct consume {
     struct tb_bench bench;
     char topic[64], database[64]; /* of the run; the group has the name of the topic */
     struct tb_bench_server central;
+    /* Of the measurement: */
+    const struct tb_record *records; /* those to send */
+    size_t slice, sent;              /* sent: of them */
+    double applied;                  /* events */
+    struct tb_raw_mongo *raw;
+    size_t replaced; /* raw documents */
 };
 
 static void open_run(struct consume *run, const char *name)
@@ -41,6 +49,7 @@ static void start(struct consume *run)
                                  "--mongo-database", run->database, "--node",        "central",
                                  "--create-topics",  NULL};
 
+    run->applied = 0;
     tb_bench_server_start_central(&run->central, &run->bench, flags);
 }
 
@@ -66,27 +75,21 @@ static double applied(const struct consume *run)
                                                                                           : 0;
 }
 
-/* Waits until `all` events are applied; `before` of them already are. Returns events a second. */
-static double follow(const struct consume *run, double before, double all)
+/* Waits until so many more events are applied. Returns when that was: in the middle between the
+ * look that saw them and the one before. */
+static int64_t follow(struct consume *run, size_t more)
 {
-    int64_t began_us = tb_bench_now_us(), first_us = 0;
-    double first = 0, now = before;
+    int64_t began_us = tb_bench_now_us(), before_us = began_us, now_us = began_us;
 
-    for (;;) {
-        now = applied(run);
-        if (now > before && first_us == 0) {
-            first_us = tb_bench_now_us();
-            first = now;
-        }
-        if (now >= all)
-            break;
-        if (tb_bench_now_us() - began_us > MAX_US)
-            tb_bench_die("of %.0f events only %.0f are applied", all, now);
+    run->applied += (double)more;
+    while (applied(run) < run->applied) {
+        if (now_us - began_us > MAX_US)
+            tb_bench_die("of %.0f events only %.0f are applied", run->applied, applied(run));
         tb_bench_sleep(LOOK_SECONDS);
+        before_us = now_us;
+        now_us = tb_bench_now_us();
     }
-    if (first >= all)
-        tb_bench_die("too few events to see how fast they are");
-    return (now - first) * 1e6 / (double)(tb_bench_now_us() - first_us);
+    return before_us + (now_us - before_us) / 2;
 }
 
 static void send_all(const struct consume *run, const struct tb_record *records, size_t count)
@@ -94,39 +97,63 @@ static void send_all(const struct consume *run, const struct tb_record *records,
     (void)tb_raw_kafka_run(run->bench.kafka, run->topic, records, count, count);
 }
 
-/* Starts with an empty database, and leaves it filled. Returns events a second. */
-static double place(struct consume *run, const char *name, const struct tb_record *records,
-                    size_t count)
+static double apply_slice(void *ctx)
 {
-    double rate;
+    struct consume *run = ctx;
+    int64_t start_us;
 
-    open_run(run, name);
-    send_all(run, records, count);
-    start(run);
-    rate = follow(run, 0, (double)count);
-    tb_bench_server_stop(&run->central);
-    return rate;
+    if (kill(run->central.pid, SIGSTOP) != 0)
+        tb_bench_die("the central cannot be stopped");
+    send_all(run, run->records + run->sent, run->slice);
+    run->sent += run->slice;
+    start_us = tb_bench_now_us();
+    (void)kill(run->central.pid, SIGCONT);
+    return (double)run->slice * 1e6 / (double)(follow(run, run->slice) - start_us);
 }
 
-/* A first run does not count: a server that has just started is slower. */
+static double insert_raw(void *ctx)
+{
+    return tb_raw_mongo_insert(((const struct consume *)ctx)->raw, BULK);
+}
+
+static double replace_raw(void *ctx)
+{
+    struct consume *run = ctx;
+
+    if (run->replaced + run->slice > tb_raw_mongo_count(run->raw))
+        run->replaced = 0;
+    run->replaced += run->slice;
+    return tb_raw_mongo_replace(run->raw, BULK, run->replaced - run->slice, run->slice);
+}
+
+static void measure(struct consume *run, const char *figure, double (*raw)(void *ctx))
+{
+    struct tb_turns turns = {
+        .product = apply_slice, .raw = raw, .ctx = run, .pairs = tb_turns_pairs(&run->bench)};
+
+    (void)raw(run);
+    tb_turns_take(&turns);
+    tb_bench_server_stop(&run->central);
+    tb_turns_print(figure, &turns, ASKED, true);
+    tb_raw_mongo_free(run->raw);
+}
+
+/* The raw documents are those of the first slice, which does not count. */
 static void bench_placed(struct consume *run, size_t orders)
 {
     struct tb_bench_events events;
-    struct tb_raw_mongo *raw;
     struct tb_record *records;
-    double rate, before, after;
-    size_t count;
 
+    open_run(run, "placed");
     tb_bench_events_make(&events, orders, 1);
     records = calloc(events.count, sizeof *records);
-    count = records ? choose(&events, "1", records) : 0;
-    (void)place(run, "warm", records, count);
-    raw = tb_raw_mongo_new(run->bench.mongo, run->database);
-    before = tb_raw_mongo_insert(raw, BULK);
-    rate = place(run, "placed", records, count);
-    after = tb_raw_mongo_insert(raw, BULK);
-    tb_bench_print_ratio("consumer to MongoDB, orders placed", rate, before, after, ASKED, true);
-    tb_raw_mongo_free(raw);
+    run->records = records;
+    run->slice = (records ? choose(&events, "1", records) : 0) / (tb_turns_pairs(&run->bench) + 1);
+    run->sent = 0;
+    start(run);
+    (void)apply_slice(run);
+    run->raw = tb_raw_mongo_new(run->bench.mongo, run->database);
+    measure(run, "consumer to MongoDB, orders placed", insert_raw);
     free(records);
     tb_bench_events_release(&events);
 }
@@ -134,10 +161,8 @@ static void bench_placed(struct consume *run, size_t orders)
 static void bench_changed(struct consume *run, size_t orders)
 {
     struct tb_bench_events events;
-    struct tb_raw_mongo *raw;
     struct tb_record *records;
-    double rate, before, after;
-    size_t placed, changed;
+    size_t placed;
 
     open_run(run, "changed");
     tb_bench_events_make(&events, orders, 2);
@@ -145,17 +170,14 @@ static void bench_changed(struct consume *run, size_t orders)
     placed = records ? choose(&events, "1", records) : 0;
     send_all(run, records, placed);
     start(run);
-    (void)follow(run, 0, (double)placed);
-    changed = choose(&events, "2", records);
-    send_all(run, records, changed);
-    rate = follow(run, (double)placed, (double)(placed + changed));
-    tb_bench_server_stop(&run->central);
-    raw = tb_raw_mongo_new(run->bench.mongo, run->database);
-    (void)tb_raw_mongo_insert(raw, BULK);
-    before = tb_raw_mongo_replace(raw, BULK);
-    after = tb_raw_mongo_replace(raw, BULK);
-    tb_bench_print_ratio("consumer to MongoDB, orders changed", rate, before, after, ASKED, true);
-    tb_raw_mongo_free(raw);
+    (void)follow(run, placed);
+    run->raw = tb_raw_mongo_new(run->bench.mongo, run->database);
+    (void)tb_raw_mongo_insert(run->raw, BULK);
+    run->records = records;
+    run->slice = choose(&events, "2", records) / (tb_turns_pairs(&run->bench) + 1);
+    run->sent = run->replaced = 0;
+    (void)apply_slice(run);
+    measure(run, "consumer to MongoDB, orders changed", replace_raw);
     free(records);
     tb_bench_events_release(&events);
 }
@@ -197,8 +219,8 @@ int main(int argc, char **argv)
 
     tb_bench_init(&run.bench, argc, argv);
     tb_bench_require(&run.bench, true);
-    bench_placed(&run, run.bench.quick ? 20000 : 40000);
-    bench_changed(&run, run.bench.quick ? 2000 : 4000);
+    bench_placed(&run, run.bench.quick ? 20000 : 80000);
+    bench_changed(&run, run.bench.quick ? 2000 : 8000);
     bench_behind(&run, run.bench.quick ? 50000 : 1000000, run.bench.quick ? 5 : 60);
     tb_bench_release(&run.bench);
     return 0;

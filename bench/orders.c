@@ -12,19 +12,47 @@ struct question {
     double p99_max_ms; /* 0: not asked */
 };
 
-static void print_rows(const struct question *question, const struct tb_load_result *result,
-                       double raw_before, double raw_after)
+/* One question, with a server that runs through all turns. */
+struct measured {
+    const struct question *question;
+    struct tb_raw *raw;
+    struct tb_bench_server server;
+    struct tb_load_run load;
+    double raw_seconds;
+    struct tb_latency latency;
+    uint64_t refused;
+};
+
+/* The server has nothing left to do when the raw slice begins. */
+static double place_orders(void *ctx)
 {
-    double p99_ms = tb_latency_ms(&result->latency, 0.99);
+    static struct tb_load_result result;
+    struct measured *measured = ctx;
+
+    tb_load_orders(&measured->server, &measured->load, &result);
+    tb_latency_merge(&measured->latency, &result.latency);
+    measured->refused += result.refused;
+    tb_bench_server_wait_for_view(&measured->server);
+    return result.per_second;
+}
+
+static double insert_raw(void *ctx)
+{
+    const struct measured *measured = ctx;
+
+    return tb_raw_run(measured->raw, measured->question->raw_per_commit, measured->raw_seconds);
+}
+
+static void print_rows(const struct measured *measured, struct tb_turns *turns)
+{
+    const struct question *question = measured->question;
+    double p99_ms = tb_latency_ms(&measured->latency, 0.99);
     char asked[40], figure[80];
 
-    tb_bench_note("raw before %.0f/s, after %.0f/s; placed %.0f/s, p50 %.2f ms, p99 %.2f ms,"
-                  " max %.1f ms, refused %llu",
-                  raw_before, raw_after, result->per_second, tb_latency_ms(&result->latency, 0.5),
-                  p99_ms, (double)result->latency.max_us / 1000,
-                  (unsigned long long)result->refused);
-    tb_bench_print_ratio(question->figure, result->per_second, raw_before, raw_after,
-                         question->ratio_min, result->refused == 0);
+    tb_bench_note("p50 %.2f ms, p99 %.2f ms, max %.1f ms, refused %llu",
+                  tb_latency_ms(&measured->latency, 0.5), p99_ms,
+                  (double)measured->latency.max_us / 1000, (unsigned long long)measured->refused);
+    tb_turns_print(question->figure, turns, question->ratio_min, measured->refused == 0);
     if (question->p99_max_ms <= 0)
         return;
     snprintf(figure, sizeof figure, "%s: p99", question->figure);
@@ -35,22 +63,27 @@ static void print_rows(const struct question *question, const struct tb_load_res
 static void measure(const struct tb_bench *bench, struct tb_raw *raw,
                     const struct question *question)
 {
-    static struct tb_load_result result;
-    struct tb_load_run run = {.conn_count = question->conn_count,
-                              .warm_up_seconds = tb_bench_seconds(bench, 1, 0.2),
-                              .seconds = tb_bench_seconds(bench, 10, 1)};
-    double raw_seconds = tb_bench_seconds(bench, 5, 0.5);
-    struct tb_bench_server server;
+    static struct measured measured;
+    struct tb_turns turns = {.product = place_orders,
+                             .raw = insert_raw,
+                             .ctx = &measured,
+                             .pairs = tb_turns_pairs(bench)};
     char data[256];
 
+    measured = (struct measured){
+        .question = question,
+        .raw = raw,
+        .load = {.conn_count = question->conn_count,
+                 .warm_up_seconds = tb_bench_seconds(bench, 0.5, 0.2),
+                 .seconds = tb_bench_seconds(bench, 1.5, 0.5)},
+        .raw_seconds = tb_bench_seconds(bench, 1.5, 0.5),
+    };
     snprintf(data, sizeof data, "%s/data", bench->dir);
-    double raw_before = tb_raw_run(raw, question->raw_per_commit, raw_seconds);
-    tb_bench_server_start(&server, bench, data);
-    tb_load_orders(&server, &run, &result);
-    tb_bench_server_stop(&server);
+    tb_bench_server_start(&measured.server, bench, data);
+    tb_turns_take(&turns);
+    tb_bench_server_stop(&measured.server);
     tb_bench_remove(data);
-    double raw_after = tb_raw_run(raw, question->raw_per_commit, raw_seconds);
-    print_rows(question, &result, raw_before, raw_after);
+    print_rows(&measured, &turns);
 }
 
 int main(int argc, char **argv)

@@ -184,20 +184,21 @@ static bool add_replace(mongoc_bulk_operation_t *bulk, const bson_t *doc, bson_e
     return ok;
 }
 
-static double write_all(struct tb_raw_mongo *raw, int bulk_size,
-                        bool (*add)(mongoc_bulk_operation_t *bulk, const bson_t *doc,
-                                    bson_error_t *error))
+static double write_range(struct tb_raw_mongo *raw, int bulk_size, size_t first, size_t count,
+                          bool (*add)(mongoc_bulk_operation_t *bulk, const bson_t *doc,
+                                      bson_error_t *error))
 {
     bson_t *unordered = BCON_NEW("ordered", BCON_BOOL(false));
     int64_t start_us = tb_bench_now_us();
+    size_t end = first + count;
 
-    for (size_t at = 0; at < raw->count; at += (size_t)bulk_size) {
+    for (size_t at = first; at < end; at += (size_t)bulk_size) {
         mongoc_bulk_operation_t *bulk =
             mongoc_collection_create_bulk_operation_with_opts(raw->into, unordered);
         bson_error_t error = {0};
         bool ok = true;
 
-        for (size_t i = at; ok && i < raw->count && i < at + (size_t)bulk_size; i++)
+        for (size_t i = at; ok && i < end && i < at + (size_t)bulk_size; i++)
             ok = add(bulk, raw->docs[i], &error);
         if (!ok || mongoc_bulk_operation_execute(bulk, NULL, &error) == 0)
             tb_bench_die("raw MongoDB: %s", error.message);
@@ -205,14 +206,14 @@ static double write_all(struct tb_raw_mongo *raw, int bulk_size,
     }
     double seconds = (double)(tb_bench_now_us() - start_us) / 1e6;
     bson_destroy(unordered);
-    return (double)raw->count / seconds;
+    return (double)count / seconds;
 }
 
 double tb_raw_mongo_insert(struct tb_raw_mongo *raw, int bulk_size)
 {
     (void)mongoc_collection_drop(raw->into, NULL); /* there may be none */
     copy_indexes(raw);
-    return write_all(raw, bulk_size, add_insert);
+    return write_range(raw, bulk_size, 0, raw->count, add_insert);
 }
 
 static void raise_version(bson_t *doc)
@@ -224,9 +225,10 @@ static void raise_version(bson_t *doc)
     bson_iter_overwrite_int64(&version, bson_iter_int64(&version) + 1);
 }
 
-double tb_raw_mongo_replace(struct tb_raw_mongo *raw, int bulk_size)
+double tb_raw_mongo_replace(struct tb_raw_mongo *raw, int bulk_size, size_t first, size_t count)
 {
-    for (size_t i = 0; i < raw->count; i++)
+    TB_ASSERT(first + count <= raw->count);
+    for (size_t i = first; i < first + count; i++)
         raise_version(raw->docs[i]);
-    return write_all(raw, bulk_size, add_replace);
+    return write_range(raw, bulk_size, first, count, add_replace);
 }

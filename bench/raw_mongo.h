@@ -18,6 +18,6 @@ void tb_raw_mongo_free(struct tb_raw_mongo *raw);
 size_t tb_raw_mongo_count(const struct tb_raw_mongo *raw);
 /* Inserts all documents into a new collection. */
 double tb_raw_mongo_insert(struct tb_raw_mongo *raw, int bulk_size);
-/* After tb_raw_mongo_insert: raises each document's version by one and replaces the stored one:
- * {_id, version: {$lt: n}}, upsert. */
-double tb_raw_mongo_replace(struct tb_raw_mongo *raw, int bulk_size);
+/* After tb_raw_mongo_insert: raises the version of `count` documents by one and replaces the
+ * stored ones: {_id, version: {$lt: n}}, upsert. */
+double tb_raw_mongo_replace(struct tb_raw_mongo *raw, int bulk_size, size_t first, size_t count);

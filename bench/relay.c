@@ -2,10 +2,11 @@
  * take?
  *
  * An edge that is forced offline takes so many orders; its own view follows meanwhile. Then the
- * link comes back, and the time until nothing is pending is measured. The raw limit is a bare
- * producer with the same settings and records, before and after. Both are measured from the first
- * acknowledgement on, so that connecting does not count. Resident memory is measured after a start
- * with nothing stored, after a start with the backlog, and at its peak during delivery. */
+ * link comes back for slices of the backlog, in turns with a bare producer of the same settings
+ * that sends as many of the same records. Both are measured from the first acknowledgement on, so
+ * that connecting does not count. At the end the edge delivers the rest. Resident memory is
+ * measured after a start with nothing stored, after a start with the backlog, and at its peak
+ * during delivery. */
 #include "base/mem/arena.h"
 #include "bridge/relay/record.h"
 #include "load.h"
@@ -20,7 +21,10 @@
 #define SAMPLE 50000
 #define MAX_SECONDS 600
 #define RAW_TOPIC "bench-raw"
-#define SETTLE_SECONDS 2
+#define QUIET_SECONDS 2
+#define SETTLE_SECONDS 0.5
+/* Of each slice: what comes before its first look, and what is in flight when it ends. */
+#define BESIDE 25000
 
 struct relay_bench {
     struct tb_bench bench;
@@ -30,7 +34,8 @@ struct relay_bench {
     struct tb_record *sample;
     size_t sample_count;
     double idle_mb, behind_mb, peak_mb;
-    double per_second;
+    struct tb_bench_server server; /* while it delivers */
+    int64_t slice;                 /* records of one */
 };
 
 static double megabytes(int64_t kib)
@@ -46,18 +51,6 @@ static void start(struct relay_bench *run, struct tb_bench_server *server, const
     tb_bench_server_start_edge(server, &run->bench, data, flags);
 }
 
-static void wait_for_view(const struct tb_bench_server *server)
-{
-    double lag = 1;
-    int64_t start_us = tb_bench_now_us();
-
-    while (!tb_bench_server_metric(server, "kafka_consumer_lag", &lag) || lag > 0) {
-        if (tb_bench_now_us() - start_us > MAX_SECONDS * INT64_C(1000000))
-            tb_bench_die("the edge's view does not follow");
-        tb_bench_sleep(0.2);
-    }
-}
-
 static void fill(struct relay_bench *run)
 {
     static struct tb_load_result result;
@@ -67,7 +60,7 @@ static void fill(struct relay_bench *run)
     start(run, &server, run->data);
     tb_bench_server_set_link(&server, "offline");
     tb_load_orders(&server, &load, &result);
-    wait_for_view(&server);
+    tb_bench_server_wait_for_view(&server);
     int64_t pending = tb_bench_server_status(&server, "pending");
     tb_bench_note("filled with %lld undelivered events, %.0f/s", (long long)pending,
                   result.per_second);
@@ -84,7 +77,7 @@ static void measure_idle(struct relay_bench *run)
 
     snprintf(data, sizeof data, "%s/empty", run->bench.dir);
     start(run, &server, data);
-    tb_bench_sleep(SETTLE_SECONDS);
+    tb_bench_sleep(QUIET_SECONDS);
     run->idle_mb = megabytes(tb_bench_server_rss_kib(&server));
     tb_bench_server_stop(&server);
 }
@@ -116,46 +109,61 @@ static void take_sample(struct relay_bench *run)
     tb_bench_note("records of %zu bytes, headers included", bytes / run->sample_count);
 }
 
-static double raw(const struct relay_bench *run)
+static double send_raw(void *ctx)
 {
-    double rate = tb_raw_kafka_run(run->bench.kafka, RAW_TOPIC, run->sample, run->sample_count,
-                                   (size_t)run->count);
+    const struct relay_bench *run = ctx;
 
-    tb_bench_note("bare producer: %.0f/s", rate);
-    return rate;
+    return tb_raw_kafka_run(run->bench.kafka, RAW_TOPIC, run->sample, run->sample_count,
+                            (size_t)run->slice);
 }
 
-static void drain(struct relay_bench *run)
+/* Waits until at most `until` are pending; returns what is pending then. */
+static int64_t wait_for_pending(const struct relay_bench *run, int64_t until)
 {
-    struct tb_bench_server server;
+    int64_t start_us = tb_bench_now_us(), pending;
 
-    start(run, &server, run->data);
-    tb_bench_sleep(SETTLE_SECONDS);
-    run->behind_mb = megabytes(tb_bench_server_rss_kib(&server));
-    int64_t pending = tb_bench_server_status(&server, "pending"), left = pending, first = pending;
-    int64_t start_us = tb_bench_now_us(), first_us = start_us;
-    tb_bench_server_set_link(&server, "auto");
-    while (left > 0) {
+    while ((pending = tb_bench_server_status(&run->server, "pending")) > until) {
         if (tb_bench_now_us() - start_us > MAX_SECONDS * INT64_C(1000000))
             tb_bench_die("not delivered after %d s", MAX_SECONDS);
-        tb_bench_sleep(first == pending ? 0.01 : 0.05);
-        left = tb_bench_server_status(&server, "pending");
-        if (first == pending) {
-            first = left;
-            first_us = tb_bench_now_us();
-        }
+        tb_bench_sleep(0.02); /* a look costs the edge a query */
     }
-    if (first == 0) { /* all were acknowledged between two polls */
-        first = pending;
-        first_us = start_us;
-    }
-    double seconds = (double)(tb_bench_now_us() - first_us) / 1e6;
-    run->per_second = (double)first / seconds;
-    run->peak_mb = megabytes(tb_bench_server_rss_peak_kib(&server));
-    tb_bench_note("delivered %lld events, the first after %.2f s, the others in %.1f s, %.0f/s",
-                  (long long)pending, (double)(first_us - start_us) / 1e6, seconds,
-                  run->per_second);
-    tb_bench_server_stop(&server);
+    return pending;
+}
+
+/* Delivers a slice of the backlog. Counts what was acknowledged between two looks. */
+static double deliver(void *ctx)
+{
+    struct relay_bench *run = ctx;
+    int64_t pending = tb_bench_server_status(&run->server, "pending"), first, last, first_us;
+    double seconds;
+
+    if (pending < run->slice)
+        tb_bench_die("only %lld events are left for a slice", (long long)pending);
+    tb_bench_server_set_link(&run->server, "auto");
+    first = wait_for_pending(run, pending - 1);
+    first_us = tb_bench_now_us();
+    last = wait_for_pending(run, first > run->slice ? first - run->slice : 0);
+    seconds = (double)(tb_bench_now_us() - first_us) / 1e6;
+    tb_bench_server_set_link(&run->server, "offline");
+    tb_bench_sleep(SETTLE_SECONDS); /* for what is in flight */
+    return (double)(first - last) / seconds;
+}
+
+static void measure(struct relay_bench *run)
+{
+    struct tb_turns turns = {
+        .product = deliver, .raw = send_raw, .ctx = run, .pairs = tb_turns_pairs(&run->bench)};
+
+    run->slice = run->count / (int64_t)turns.pairs - BESIDE;
+    start(run, &run->server, run->data);
+    tb_bench_sleep(QUIET_SECONDS);
+    run->behind_mb = megabytes(tb_bench_server_rss_kib(&run->server));
+    tb_turns_take(&turns);
+    tb_bench_server_set_link(&run->server, "auto");
+    (void)wait_for_pending(run, 0);
+    run->peak_mb = megabytes(tb_bench_server_rss_peak_kib(&run->server));
+    tb_bench_server_stop(&run->server);
+    tb_turns_print("relay to Kafka, 1,000,000 rows", &turns, ASKED, true);
 }
 
 static void print_memory(const struct relay_bench *run, const char *figure, double mb)
@@ -175,16 +183,12 @@ int main(int argc, char **argv)
     tb_bench_init(&run.bench, argc, argv);
     tb_bench_require(&run.bench, false);
     snprintf(run.data, sizeof run.data, "%s/data", run.bench.dir);
-    run.count = run.bench.quick ? 20000 : 1000000;
+    run.count = run.bench.quick ? 120000 : 1000000;
     tb_raw_kafka_topic(run.bench.kafka, RAW_TOPIC);
     measure_idle(&run);
     fill(&run);
     take_sample(&run);
-    double before = raw(&run);
-    drain(&run);
-    double after = raw(&run);
-    tb_bench_print_ratio("relay to Kafka, 1,000,000 rows", run.per_second, before, after, ASKED,
-                         true);
+    measure(&run);
     print_memory(&run, "1,000,000 undelivered: edge resident", run.behind_mb);
     print_memory(&run, "1,000,000 delivered: edge's peak", run.peak_mb);
     free(run.sample);

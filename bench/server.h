@@ -47,6 +47,9 @@ int64_t tb_bench_server_status(const struct tb_bench_server *server, const char 
 bool tb_bench_server_metric(const struct tb_bench_server *server, const char *name,
                             double *ret_sum);
 
+/* Waits until an edge's view has all events of its log; dies after minutes. */
+void tb_bench_server_wait_for_view(const struct tb_bench_server *server);
+
 int64_t tb_bench_server_rss_kib(const struct tb_bench_server *server);
 int64_t tb_bench_server_rss_peak_kib(const struct tb_bench_server *server);
 /* Context switches of all threads, voluntary and involuntary. Every wake-up is one. */

@@ -58,3 +58,17 @@ bool tb_bench_server_metric(const struct tb_bench_server *server, const char *na
     *ret_sum = sum;
     return found;
 }
+
+#define VIEW_US INT64_C(600000000)
+
+void tb_bench_server_wait_for_view(const struct tb_bench_server *server)
+{
+    int64_t start_us = tb_bench_now_us();
+    double lag = 1;
+
+    while (!tb_bench_server_metric(server, "kafka_consumer_lag", &lag) || lag > 0) {
+        if (tb_bench_now_us() - start_us > VIEW_US)
+            tb_bench_die("the edge's view does not follow");
+        tb_bench_sleep(0.1);
+    }
+}

@@ -2,14 +2,15 @@
 # leaves the other processors idle. The order matters, not the exact numbers.
 function(tb_set_cost name)
   set(costs
-      bridge/log/kafka/kafka=150 bridge/log/kafka/reader=125 live/rebuild=110
-      live/central_faults=105 live/proxy=85 bridge/log/kafka/writer=75 bridge/log/kafka/order=75
-      live/status=70 live/dead_letters=55 live/central=50 live/ordering=50 live/replay=45
-      sim=45 live/edge_kafka=25 live/read_writes=20 live/verify=15 live/backlog=20
-      live/diagnostics=20 query/mongo/fault=30 query/rebuild/rebuild_mongo=25
-      query/sqlite/fault=25 query/rebuild/fault=20 store/writer_fault=20
-      query/mongo/view_mongo=20 query/mongo/commit=20 e2e/rebuild=20 edge/retention=20
-      bridge/log/inproc/fault=15 bridge/relay/relay=15 api/ws/bounds=15 edge/kafka=15
+      sim=140 live/rebuild=115 live/central_faults=108 live/proxy=89 live/ordering=78
+      bridge/log/inproc/fault=71 live/status=70 edge/retention=68 live/central=65
+      live/dead_letters=62 live/read_writes=54 live/replay=47 base/sqlite/checkpoint=45
+      bridge/relay/relay=45 query/rebuild/fault=37 query/mongo/fault=34 query/sqlite/fault=31
+      bridge/log/kafka/order=35 bridge/log/kafka/kafka=25 bridge/log/kafka/reader=25
+      bridge/log/kafka/writer=25 live/edge_kafka=25 store/writer_fault=24 e2e/pinned=21 live/backlog=20
+      live/diagnostics=20 e2e/lost_files=20 live/verify=15 live/restore=10 query/rebuild/rebuild_mongo=15
+      query/mongo/view_mongo=15 query/mongo/commit=5 e2e/rebuild=20 e2e/power_cut=14
+      e2e/io_error=11 e2e/kill9=11 api/ws/bounds=15 edge/kafka=15 edge/derived=15
       e2e/limits=12 e2e/read_writes=12 api/http/mhd=12 query/mongo/read=12 query/mongo/nodes=12
       query/mongo/dead_letters=10)
   foreach(entry IN LISTS costs)

@@ -9,7 +9,7 @@ for group in "$@"; do
                   libmicrohttpd-dev libwslay-dev libinih-dev libcurl4-openssl-dev
                   libcjson-dev nettle-dev librdkafka-dev libmongoc-dev"
         ;;
-    test) packages="$packages check python3 strace e2fsprogs mount clang-format nodejs" ;;
+    test) packages="$packages check python3 strace e2fsprogs mount bindfs clang-format nodejs" ;;
     *)
         echo "packages.sh: unknown group $group" >&2
         exit 2

@@ -4,7 +4,9 @@
 #   sh tests/run.sh            all of it
 #   sh tests/run.sh --quick    unit tests only, no builds with TSan and of the fast simulation
 #
-# TB_JOBS sets how many compile at once (default: the number of processors); two more tests run.
+# TB_SQLITE_SOURCE names a folder with another SQLite's sqlite3.c and sqlite3.h: the tests that are
+# closest to it run on that, too.
+# TB_JOBS sets how many compile at once (default: the number of processors); one more test runs.
 set -eu
 export LC_ALL=C.UTF-8
 cd "$(dirname "$0")/.."
@@ -37,6 +39,14 @@ build() {
     cmake --build "build/$1" -j "$jobs" --target "${2:-all}"
 }
 
+if [ "$quick" = no ]; then
+    # Jars that are not cached yet come over the network while the compilers work. A server that cannot
+    # be had is told by the tests that need it.
+    mkdir -p build
+    for service in kafka mongo; do
+        sh tests/services/service.sh fetch "$service" || :
+    done >build/services.log 2>&1 &
+fi
 build dev
 if [ "$quick" = yes ]; then
     exec ctest --test-dir build/dev -L unit -j "$jobs" --output-on-failure
@@ -57,5 +67,11 @@ wait "$threads" || {
 }
 trap - EXIT
 tail -n 12 build/tsan/ctest.log
-# Two more than there are processors: many tests wait for servers more than they compute.
-exec ctest --test-dir build/dev -j "$((jobs + 2))" --output-on-failure
+if [ -n "${TB_SQLITE_SOURCE:-}" ]; then
+    cmake --preset dev -B build/sqlite -DTB_BENCH=OFF "-DTILLBOX_SQLITE_SOURCE=$TB_SQLITE_SOURCE"
+    cmake --build build/sqlite -j "$jobs"
+    ctest --test-dir build/sqlite -R '^(base/sqlite|store|query/sqlite|bridge/log/inproc)/' \
+        -j "$jobs" --output-on-failure
+fi
+# One more than there are processors: many tests wait for servers more than they compute.
+exec ctest --test-dir build/dev -j "$((jobs + 1))" --output-on-failure

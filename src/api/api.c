@@ -118,6 +118,10 @@ static struct tb_api_loop *new_loop(const struct tb_api_options *options)
     tb_inflight_init(&loop->api.inflight, wake, loop);
     tb_query_pool_init(&loop->api.lists, &loop->api.inflight);
     tb_query_pool_init(&loop->api.singles, &loop->api.inflight);
+    if (options->edge) {
+        loop->api.lists.failed = loop->api.singles.failed = options->edge->query_failed;
+        loop->api.lists.ctx = loop->api.singles.ctx = options->ctx;
+    }
     loop->api.singles.inline_context = options->inline_context;
     loop->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     return loop;
@@ -180,9 +184,9 @@ const char *tb_api_url(const struct tb_api *api)
     return tb_api_loop_of(api)->url;
 }
 
-void tb_api_notify(struct tb_api *api, const char *order_id, int64_t version)
+void tb_api_notify(struct tb_api *api, const char *order_id, int64_t version, int64_t replaced)
 {
-    if (tb_waiters_publish(&api->waiters, order_id, version))
+    if (tb_waiters_publish(&api->waiters, order_id, version, replaced))
         tb_api_loop_wake(tb_api_loop_of(api));
 }
 
@@ -192,6 +196,7 @@ void tb_api_notify_plan(struct tb_api *api, const struct tb_plan *plan)
         const struct tb_planned_order *planned = plan->orders[i];
 
         if (planned->changed)
-            tb_api_notify(api, planned->order.order_id, planned->order.version);
+            tb_api_notify(api, planned->order.order_id, planned->order.version,
+                          planned->lineage.replaced);
     }
 }

@@ -25,8 +25,9 @@ const char *tb_api_url(const struct tb_api *api); /* "http://127.0.0.1:8081" */
  */
 void tb_api_run(struct tb_api *api);
 void tb_api_stop(struct tb_api *api); /* async-signal-safe */
-/* Tells the clients that wait for the order that the view now has this version. Never blocks for
- * longer than it takes to copy a few changes. */
-void tb_api_notify(struct tb_api *api, const char *order_id, int64_t version);
+/* Tells the clients that wait for the order that the view now has this version. replaced: how
+ * often a snapshot has replaced it; those who follow it learn of the lower version then. Never
+ * blocks for longer than it takes to copy a few changes. */
+void tb_api_notify(struct tb_api *api, const char *order_id, int64_t version, int64_t replaced);
 /* The same for every order that the plan has changed. */
 void tb_api_notify_plan(struct tb_api *api, const struct tb_plan *plan);

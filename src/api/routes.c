@@ -28,7 +28,7 @@ static const struct tb_route routes[] = {
     {BOTH, TB_GET, "/orders", LIST(ORDER_PARAMS, tb_orders_read, tb_orders_query)},
     {EDGE, TB_POST, "/orders", COMMAND(PLACE)},
     {BOTH, TB_GET, "/orders/stats", LIST("from to groupBy", tb_stats_read, tb_stats_query)},
-    {BOTH, TB_GET, "/orders/digests", LIST("start limit", tb_digests_read, tb_digests_query)},
+    {BOTH, TB_GET, "/orders/digests", LIST("start limit of", tb_digests_read, tb_digests_query)},
     {BOTH, TB_GET, "/orders/{id}", SERVE("minVersion wait", tb_order_serve)},
     {EDGE, TB_PUT, "/orders/{id}/address", COMMAND(ADDRESS)},
     {EDGE, TB_PUT, "/orders/{id}/lines", COMMAND(LINES)},
@@ -47,6 +47,10 @@ static const struct tb_route routes[] = {
     {BOTH, TB_GET, "/status", SINGLE(tb_status_query)},
     {BOTH, TB_GET, "/ws", SERVE(NULL, serve_ws)},
     {EDGE, TB_PUT, "/link", SERVE(NULL, tb_link_serve)},
+    {EDGE, TB_GET, "/link/parked", LIST(NULL, NULL, tb_parked_query)},
+    {EDGE, TB_POST, "/link/unpark", SERVE("orderId", tb_unpark_serve)},
+    {EDGE, TB_DELETE, "/link/{id}", SERVE(NULL, tb_link_forget_serve)},
+    {EDGE, TB_POST, "/resend", SERVE("since", tb_resend_serve)},
     {BOTH, TB_GET, "/rebuild", SERVE(NULL, tb_rebuild_serve)},
     {BOTH, TB_POST, "/rebuild", LIST(NULL, tb_rebuild_start_read, tb_rebuild_start_query)},
     {BOTH, TB_GET, "/livez", SERVE(NULL, tb_livez_serve)},
@@ -165,10 +169,13 @@ static void refuse_method(struct tb_request *req, const char *allow)
     snprintf(req->reply.allow, TB_ALLOW_SIZE, "%s", allow);
 }
 
-static void refuse_path(struct tb_request *req)
+static void refuse_path(struct tb_request *req, enum tb_role role)
 {
     if (req->route && req->route->serve == tb_order_command_serve)
         tb_refuse(&req->reply, 404, "Commands go to the edge that took the order.");
+    else if (req->route)
+        tb_refuse(&req->reply, 404, "Only %s has this path.",
+                  role == TB_ROLE_EDGE ? "a central" : "an edge");
     else
         tb_refuse(&req->reply, 404, "There is nothing at this path.");
 }
@@ -191,7 +198,7 @@ static void refuse_route(struct tb_request *req, enum tb_role role)
     if (req->route)
         tb_route_allow(req->route, role, allow);
     if (allow[0] == '\0')
-        refuse_path(req);
+        refuse_path(req, role);
     else if (req->method == TB_OPTIONS)
         reply_options(req, allow);
     else

@@ -25,12 +25,13 @@ static void run_ready(void *ctx)
         struct tb_error err = {0};
         char order_id[TB_UUID_SIZE];
         int64_t version = 0;
+        int64_t replaced = 0;
 
         if (reader->ops->poll(reader, TB_LOG_BATCH_MAX, STEP_MS, &batch, &err) != TB_OK)
             tb_mailbox_wait(&central->pauses[CENTRAL_PAUSE_READY], HINTS_RETRY_MS);
         for (size_t i = 0; i < batch.count; i++) {
-            if (tb_ready_decode(&batch.records[i], order_id, &version))
-                tb_api_notify(central->shared.api, order_id, version);
+            if (tb_ready_decode(&batch.records[i], order_id, &version, &replaced))
+                tb_api_notify(central->shared.api, order_id, version, replaced);
         }
     }
 }
@@ -41,6 +42,13 @@ static enum tb_code on_heartbeats(void *ctx, const struct tb_heartbeat_record *l
     return tb_mongo_save_heartbeats(((struct central *)ctx)->mongo, list, count, err);
 }
 
+static enum tb_code on_passed(void *ctx, int32_t partition, const struct tb_log_place *place,
+                              struct tb_error *err)
+{
+    return tb_mongo_pass_heartbeats(&((struct central *)ctx)->node_positions, partition, place,
+                                    err);
+}
+
 static void feed_heartbeats(struct central *central, struct tb_log_reader *reader)
 {
     static struct tb_heartbeat_feed feed; /* large, and a process has one central */
@@ -49,6 +57,7 @@ static void feed_heartbeats(struct central *central, struct tb_log_reader *reade
         .clock = &tb_clock_system,
         .random = &tb_random_system,
         .save = on_heartbeats,
+        .passed = on_passed,
         .on_outage = tb_central_on_nodes_error,
         .ctx = central,
     };
@@ -78,13 +87,20 @@ static bool wait_until_prepared(struct central *central, enum central_pause paus
 static void run_nodes(void *ctx)
 {
     struct central *central = ctx;
+    struct tb_placed_reader_options placed = {
+        .places = &central->node_places,
+        .clock = &tb_clock_system,
+        .partitions = TB_LOG_PARTITIONS_MAX,
+        .compacted = true,
+    };
     struct tb_log_reader *reader = NULL;
     struct tb_error err = {0};
 
     if (!wait_until_prepared(central, CENTRAL_PAUSE_NODES))
         return;
     if (tb_log_kafka_reader(&central->setup.others, TB_TOPIC_NODE_STATUS, central->nodes_group,
-                            &reader, &err) != TB_OK) {
+                            &placed.from, &err) != TB_OK ||
+        tb_placed_reader_new(&placed, &reader, &err) != TB_OK) {
         tb_central_on_nodes_error(central, &err);
         return;
     }

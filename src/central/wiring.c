@@ -47,6 +47,11 @@ static enum tb_code on_log_ranges(void *ctx, struct tb_log_range *ret_ranges, st
                                        central->setup.options.partitions, err);
 }
 
+static int64_t on_generation(void *ctx, int32_t partition)
+{
+    return atomic_load(&((struct central *)ctx)->generations[partition]);
+}
+
 static enum tb_code on_nodes(void *ctx, int64_t now_ms, struct tb_arena *arena,
                              struct tb_node_report_list *ret_list, struct tb_error *err)
 {
@@ -73,21 +78,28 @@ static enum tb_code on_open(void *ctx, struct tb_log_reader **ret_reader, struct
     struct central *central = ctx;
     const struct tb_kafka_setup *setup = &central->setup;
     const char *group = tb_config_text(central->shared.config, TB_KAFKA_GROUP);
-    struct tb_log_reader *reader = NULL;
+    struct tb_placed_reader_options placed = {
+        .places = &central->event_places,
+        .clock = &tb_clock_system,
+        .partitions = setup->options.partitions,
+    };
     char warning[240];
 
     TB_TRY(tb_log_kafka_check_topics(&setup->options, setup->topics, TB_KAFKA_TOPICS,
                                      setup->create, TOPICS_MS, err));
     TB_TRY(tb_mongo_prepare(central->mongo, warning, err));
-    TB_TRY(tb_log_kafka_reader(&setup->options, setup->topic, group, &reader, err));
+    TB_TRY(tb_mongo_note_partitions(central->mongo, setup->options.partitions,
+                                    &central->shared.key_partitions, err));
+    TB_TRY(tb_log_kafka_reader(&setup->options, setup->topic, group, &placed.from, err));
+    TB_TRY(tb_placed_reader_new(&placed, &central->placed_events, err));
     if (warning[0] != '\0')
         tb_diag(TB_DIAG_WARN, "mongo.standalone", "%s", warning);
     tb_diag(TB_DIAG_INFO, "consumer.joining", "reading %s as group %s into database %s",
             setup->topic, group, tb_config_text(central->shared.config, TB_MONGO_DATABASE));
-    atomic_store(&central->events, reader);
+    atomic_store(&central->events, placed.from);
     atomic_store(&central->prepared, true);
     tb_central_wake_pauses(central);
-    *ret_reader = reader;
+    *ret_reader = central->placed_events;
     return TB_OK;
 }
 
@@ -119,7 +131,7 @@ static enum tb_code open_log(struct central *central, struct tb_error *err)
     central->shared.topic = setup->topic;
     central->shared.group = tb_config_text(config, TB_KAFKA_GROUP);
     central->shared.partitions = setup->options.partitions;
-    TB_TRY(tb_log_kafka_writer(&setup->options, setup->dead_letters, &central->dead_letter_writer,
+    TB_TRY(tb_log_kafka_writer(&setup->letters, setup->dead_letters, &central->dead_letter_writer,
                                err));
     TB_TRY(tb_log_kafka_writer(&setup->options, setup->topic, &central->replay_writer, err));
     TB_TRY(tb_append_queue_new(NULL, NULL, &central->shared.append_queue, err));
@@ -143,10 +155,12 @@ static enum tb_code open_view(struct central *central, struct tb_error *err)
         .bulk_size = (int)tb_config_int(config, TB_MONGO_BULK_SIZE),
         .day_start_minutes = (int)tb_config_int(config, TB_NODE_DAY_START),
         .clock = &tb_clock_system,
+        .random = &tb_random_system,
     };
 
     TB_TRY(tb_mongo_new(&options, &central->mongo, err));
     TB_TRY(tb_view_mongo_open(central->mongo, &central->view, err));
+    tb_central_open_places(central);
     for (size_t i = 0; i < CENTRAL_QUERY_THREADS; i++)
         TB_TRY(tb_view_mongo_open_reader(central->mongo, &central->query_views[i], err));
     return TB_OK;
@@ -167,7 +181,8 @@ static enum tb_code open_consumer(struct central *central, struct tb_error *err)
 
 static enum tb_code open_api(struct central *central, struct tb_error *err)
 {
-    const struct tb_api_central role = {.nodes = on_nodes, .problem = on_problem};
+    const struct tb_api_central role = {
+        .nodes = on_nodes, .problem = on_problem, .generation = on_generation};
     struct tb_api_options options = tb_view_api_options(&central->shared);
 
     options.central = &role;
@@ -201,13 +216,12 @@ enum tb_code tb_central_open(void *ctx, struct tb_error *err)
 void tb_central_close(void *ctx)
 {
     struct central *central = ctx;
-    struct tb_log_reader *events = atomic_exchange(&central->events, NULL);
-
     tb_api_free(central->shared.api);
     tb_rebuild_free(central->shared.rebuild);
     tb_rebuild_mongo_free(central->rebuild_mongo);
     tb_consumer_free(central->shared.consumer);
-    tb_log_reader_free(events);
+    atomic_store(&central->events, NULL);
+    tb_log_reader_free(central->placed_events);
     tb_log_reader_free(central->ready_reader);
     tb_log_kafka_offsets_query_free(central->offsets_query);
     tb_append_queue_free(central->shared.append_queue);

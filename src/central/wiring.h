@@ -44,9 +44,14 @@ struct central {
     struct tb_log_writer *ready_writer;       /* our hints for other centrals */
     struct tb_log_reader *ready_reader;       /* the hints of all centrals */
     struct tb_log_reader *_Atomic events;     /* NULL until the consumer has opened it */
-    struct tb_log_kafka_offsets_query *offsets_query;
+    struct tb_log_reader *placed_events;      /* reads `events` from where the view stands */
+    struct tb_log_places view_places, event_places, node_places;
+    struct tb_mongo_positions node_positions;
+    _Atomic int64_t generations[TB_LOG_PARTITIONS_MAX]; /* of the log; 0: not known */
+    struct kafka_handle *offsets_query;
     struct tb_ready_publisher ready_publisher;
     struct tb_rebuild_mongo *rebuild_mongo;
+    int64_t rebuild_generations[TB_LOG_PARTITIONS_MAX]; /* of the log that the rebuild reads */
     struct tb_daemon_thread consumer_thread, ready_thread, nodes_thread, append_thread,
         rebuild_thread;
     struct tb_mailbox pauses[CENTRAL_PAUSES];
@@ -62,4 +67,6 @@ void tb_central_close(void *ctx);
 
 TB_CHECKED enum tb_code tb_central_open_rebuild(struct central *central, struct tb_error *err);
 void tb_central_wake_pauses(struct central *central);
+/* Reports where the view stands, and the beginning of a generation. */
+void tb_central_open_places(struct central *central);
 void tb_central_on_nodes_error(void *ctx, const struct tb_error *err);

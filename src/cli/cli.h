@@ -63,7 +63,8 @@ struct tb_subcommand {
 extern const struct tb_subcommand tb_cmd_edge, tb_cmd_central, tb_cmd_order_place,
     tb_cmd_order_show, tb_cmd_order_list, tb_cmd_order_wait, tb_cmd_order_lines,
     tb_cmd_order_address, tb_cmd_order_ship, tb_cmd_order_cancel, tb_cmd_order_import,
-    tb_cmd_stats, tb_cmd_status, tb_cmd_link, tb_cmd_nodes, tb_cmd_dlq_list, tb_cmd_dlq_show,
+    tb_cmd_stats, tb_cmd_status, tb_cmd_link, tb_cmd_link_forget, tb_cmd_link_parked,
+    tb_cmd_link_unpark, tb_cmd_resend, tb_cmd_nodes, tb_cmd_dlq_list, tb_cmd_dlq_show,
     tb_cmd_dlq_replay, tb_cmd_dlq_drop, tb_cmd_rebuild, tb_cmd_verify, tb_cmd_config;
 
 /* Prints "tillbox: ..." on standard error, after tb_cli_clear_line. */
@@ -80,3 +81,13 @@ int tb_cli_usage(const struct tb_cli *cli, const char *format, ...) TB_PRINTF(2,
 int64_t tb_cli_now_ms(void); /* monotonic */
 /* Returns the buffer's text. If memory ran out while it was built, ends the program. */
 const char *tb_cli_text(const struct tb_buf *buf);
+
+/* help.c */
+/* Options of every subcommand that has no run_raw. */
+extern const struct tb_option tb_common_options[];
+
+/* True if the first of two words in the subcommand's name is the group. */
+bool tb_in_group(const struct tb_subcommand *subcommand, const char *group);
+/* Lists the subcommands of the group; NULL: all. */
+void tb_help_program(const struct tb_subcommand *const *subcommands, const char *group, FILE *out);
+void tb_help_subcommand(const struct tb_subcommand *subcommand, FILE *out);

@@ -1,5 +1,5 @@
-#include "cli/help.h"
 #include "base/config/config.h"
+#include "cli/cli.h"
 
 /* Options are explained from this column on; for a longer option, on the next line. */
 #define HELP_COLUMN 34

@@ -17,9 +17,12 @@ enum tb_code tb_view_check_config(const struct tb_config *config, struct tb_erro
     return tb_zone_set(tb_config_text(config, TB_NODE_TIMEZONE), err);
 }
 
-static struct tb_plan_rules plan_rules(const struct tb_config *config)
+static struct tb_plan_rules plan_rules(const struct tb_view_wiring *wiring)
 {
+    const struct tb_config *config = wiring->config;
+
     return (struct tb_plan_rules){
+        .partitions = &wiring->key_partitions,
         .currency = tb_config_text(config, TB_NODE_CURRENCY),
         .day_start_minutes = (int)tb_config_int(config, TB_NODE_DAY_START),
     };
@@ -42,6 +45,23 @@ void tb_view_on_consumer_error(void *ctx, const struct tb_error *err)
                                                  "the view is being filled"};
 
     tb_outage_update(&((struct tb_view_wiring *)ctx)->consumer_outage, &words, err);
+}
+
+static void on_parked(void *ctx, const struct tb_plan_dead_letter *surplus)
+{
+    (void)ctx;
+    if (surplus->node.ptr)
+        tb_diag(TB_DIAG_WARN, "consumer.parked",
+                "node %.*s: more than %d of its records became dead letters within a minute, the "
+                "last for %s; for a minute they are put aside without being judged, and follow by "
+                "themselves",
+                (int)surplus->node.len, surplus->node.ptr, TB_DEAD_LETTERS_PER_MINUTE,
+                surplus->reason);
+    else
+        tb_diag(TB_DIAG_WARN, "consumer.left_out",
+                "more than %d records without a node could not be read within a minute, the last "
+                "for %s; for a minute they are counted, but not kept as dead letters",
+                TB_DEAD_LETTERS_PER_MINUTE, surplus->reason);
 }
 
 static void on_unknown_type(void *ctx, const char *type, uint64_t count)
@@ -76,7 +96,7 @@ struct tb_consumer_options tb_view_consumer_options(struct tb_view_wiring *wirin
     return (struct tb_consumer_options){
         .clock = &tb_clock_system,
         .random = &tb_random_system,
-        .rules = plan_rules(wiring->config),
+        .rules = plan_rules(wiring),
         .dead_letter_keep_ms = tb_config_int(wiring->config, TB_RETENTION_DEAD_LETTERS),
         .topic = wiring->topic,
         .group = wiring->group,
@@ -85,6 +105,7 @@ struct tb_consumer_options tb_view_consumer_options(struct tb_view_wiring *wirin
         .on_outage = tb_view_on_consumer_error,
         .redrive = on_redrive,
         .on_unknown_type = on_unknown_type,
+        .on_parked = on_parked,
         .ctx = wiring,
     };
 }
@@ -105,7 +126,7 @@ enum tb_code tb_view_open_rebuild(struct tb_view_wiring *wiring,
         .backend_ctx = backend_ctx,
         .clock = &tb_clock_system,
         .random = &tb_random_system,
-        .rules = plan_rules(wiring->config),
+        .rules = plan_rules(wiring),
         .topic = wiring->topic,
         .partitions = wiring->partitions,
         .entered = on_rebuild_state,
@@ -127,7 +148,7 @@ static void on_get_rebuild(void *ctx, struct tb_rebuild_progress *ret_progress,
     struct tb_view_wiring *wiring = ctx;
 
     tb_rebuild_get_progress(wiring->rebuild, ret_progress);
-    wiring->get_generations(ctx, ret_generations);
+    tb_rebuild_get_generations(wiring->rebuild, ret_generations);
 }
 
 static enum tb_code on_send_dead_letter(void *ctx, const struct tb_record *record,

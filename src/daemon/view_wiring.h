@@ -17,12 +17,12 @@ struct tb_view_wiring {
     const struct tb_config *config;
     const char *topic, *group; /* of the events */
     int32_t partitions;
-    struct tb_append_queue *append_queue; /* dead letters that are sent to the log again */
+    struct tb_plan_partitions key_partitions; /* without counts: keys are not checked */
+    struct tb_append_queue *append_queue;     /* dead letters that are sent to the log again */
     struct tb_consumer *consumer;
     struct tb_rebuild *rebuild;
     struct tb_api *api;
     struct tb_outage consumer_outage;
-    void (*get_generations)(void *ctx, struct tb_rebuild_generations *ret_generations);
 };
 /* TB_INVALID: the currency or the time zone is unknown. Sets the time zone of the process. */
 TB_CHECKED enum tb_code tb_view_check_config(const struct tb_config *config, struct tb_error *err);

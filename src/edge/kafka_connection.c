@@ -85,6 +85,7 @@ static void open_connections(struct tb_kafka_uplink *uplink)
 void tb_kafka_connection_close(struct tb_kafka_uplink *uplink)
 {
     uplink->is_open = false;
+    uplink->topics_ready = !uplink->setup.create; /* somebody may have removed one */
     tb_log_kafka_disconnect(uplink->event_writer);
     tb_log_kafka_disconnect(uplink->status_writer);
 }
@@ -123,7 +124,10 @@ int64_t tb_kafka_connection_step(struct tb_kafka_uplink *uplink, int64_t relay_w
         tb_kafka_connection_close(uplink);
     if (advice.open && (!uplink->is_open || !uplink->topics_ready))
         open_connections(uplink);
-    bool may_send = uplink->is_open && !advice.reopen && input.connected;
+    bool connected = uplink->is_open && !advice.reopen && input.connected;
+    if (uplink->options.resend)
+        wait_ms = tb_sooner_ms(wait_ms, tb_log_check_step(&uplink->log_check, connected));
+    bool may_send = connected && !uplink->log_check.blocks;
     if (tb_relay_is_offline(uplink->relay) == may_send) {
         tb_relay_set_offline(uplink->relay, !may_send);
         wait_ms = 0;

@@ -26,7 +26,14 @@ static void on_cursor(void *ctx, const char *cursor_name, int64_t row, int64_t a
     options->on_cursor(options->ctx, cursor_name, row, at_ms);
 }
 
-static bool on_park(void *ctx, const char *cursor_name, const char *order_id, int64_t row,
+static void on_snapshots(void *ctx, const char *cursor_name, int64_t next)
+{
+    const struct tb_kafka_uplink_options *options = &((struct tb_kafka_uplink *)ctx)->options;
+
+    options->on_snapshots(options->ctx, cursor_name, next);
+}
+
+static bool on_park(void *ctx, const char *cursor_name, const struct tb_parked_order *order,
                     const char *reason)
 {
     struct tb_kafka_uplink *uplink = ctx;
@@ -38,11 +45,22 @@ static bool on_park(void *ctx, const char *cursor_name, const char *order_id, in
         tb_log_kafka_writer_problem(uplink->event_writer, text);
     if (!text[0])
         snprintf(text, sizeof text, "refused by the broker");
-    if (!options->park(options->ctx, cursor_name, order_id, row, text))
+    if (!options->park(options->ctx, cursor_name, order, text))
         return false;
     tb_diag(TB_DIAG_ERROR, "relay.parked",
-            "order %s stays on this node from outbox row %lld on: %s", order_id, (long long)row,
-            text);
+            "order %s stays on this node from outbox row %lld on: %s; `tillbox link parked`",
+            order->order_id, (long long)order->row, text);
+    return true;
+}
+
+static bool on_unparked(void *ctx, const char *cursor_name, const char *order_id)
+{
+    const struct tb_kafka_uplink_options *options = &((struct tb_kafka_uplink *)ctx)->options;
+
+    if (!options->unparked(options->ctx, cursor_name, order_id))
+        return false;
+    tb_diag(TB_DIAG_INFO, "relay.unparked", "order %s was parked; Kafka has all of it now",
+            order_id);
     return true;
 }
 
@@ -67,7 +85,8 @@ static void run(void *ctx)
     }
 }
 
-/* Reports events that Kafka will never get: retention removed them before it was configured. */
+/* Reports events that Kafka will never get: retention removed them before it was configured, or
+ * while it was forgotten. */
 static enum tb_code report_gap(struct tb_kafka_uplink *uplink, struct tb_error *err)
 {
     struct tb_outbox_row row = {0};
@@ -79,8 +98,8 @@ static enum tb_code report_gap(struct tb_kafka_uplink *uplink, struct tb_error *
     TB_TRY(tb_outbox_next(uplink->outbox, &row, &more, err));
     if (more && row.row > cursor + 1)
         tb_diag(TB_DIAG_WARN, "kafka.gap",
-                "%lld events were taken before Kafka was configured and are kept in this node's "
-                "own log only",
+                "%lld events are not sent to Kafka: they were taken before it was configured or "
+                "while it was forgotten, and are kept in this node's own log only",
                 (long long)(row.row - cursor - 1));
     tb_outbox_end_read(uplink->outbox);
     return TB_OK;
@@ -99,7 +118,10 @@ static enum tb_code open_relay(struct tb_kafka_uplink *uplink, struct tb_error *
         .start_offline = true, /* until it is connected */
         .ack_wait_ms = ACK_WAIT_MS,
         .park = on_park,
+        .unparked = on_unparked,
         .on_cursor = on_cursor,
+        .on_snapshots = on_snapshots,
+        .resend = options->resend,
         .on_problem = on_relay_error,
         .ctx = uplink,
     };
@@ -140,12 +162,21 @@ static enum tb_code open_all(struct tb_kafka_uplink *uplink, struct tb_error *er
     TB_TRY(tb_log_kafka_writer(&uplink->setup.others, TB_TOPIC_NODE_STATUS, &uplink->status_writer,
                                err));
     TB_TRY(open_relay(uplink, err));
+    uplink->log_check.options = (struct tb_log_check_options){
+        .setup = &uplink->setup,
+        .outbox = uplink->outbox,
+        .relay = uplink->relay,
+        .resend = options->resend,
+        .clock = options->clock,
+        .hold = strcmp(tb_config_text(options->config, TB_LINK_ON_LOG_LOSS), "alarm") == 0};
     uplink->heartbeats = (struct tb_heartbeat_sender){.node = node,
                                                       .version = TB_VERSION,
                                                       .cursor_name = TB_CURSOR_KAFKA,
                                                       .outbox = uplink->outbox,
                                                       .writer = uplink->status_writer,
-                                                      .clock = options->clock};
+                                                      .clock = options->clock,
+                                                      .on_acknowledged = options->on_heartbeat,
+                                                      .ctx = options->ctx};
     uplink->topics_ready = !uplink->setup.create;
     uplink->is_open = !options->forced_offline && uplink->topics_ready;
     if (!uplink->is_open)
@@ -190,6 +221,7 @@ void tb_kafka_uplink_free(struct tb_kafka_uplink *uplink)
 {
     if (!uplink)
         return;
+    tb_log_check_release(&uplink->log_check);
     tb_relay_free(uplink->relay);
     tb_heartbeat_sender_release(&uplink->heartbeats);
     tb_log_writer_free(uplink->event_writer);
@@ -204,6 +236,16 @@ void tb_kafka_uplink_free(struct tb_kafka_uplink *uplink)
 void tb_kafka_uplink_wake(struct tb_kafka_uplink *uplink)
 {
     tb_relay_wake(uplink->relay);
+}
+
+void tb_kafka_uplink_unpark(struct tb_kafka_uplink *uplink)
+{
+    tb_relay_wake_for_parked(uplink->relay);
+}
+
+void tb_kafka_uplink_resend(struct tb_kafka_uplink *uplink)
+{
+    tb_relay_wake_for_resend(uplink->relay);
 }
 
 void tb_kafka_uplink_set_offline(struct tb_kafka_uplink *uplink, bool offline)

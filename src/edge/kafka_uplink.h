@@ -8,6 +8,7 @@
 #pragma once
 #include "api/api.h"
 #include "base/config/config.h"
+#include "bridge/relay/resend.h"
 
 /* When there are too few cores, a thread with this priority gets about a third of the time of one
  * that takes orders: the view may fall behind for a moment, the taking of orders may not. */
@@ -21,8 +22,13 @@ struct tb_kafka_uplink_options {
     const struct tb_random *random;
     /* As in struct tb_relay_options, on the uplink's thread; reason is never "". */
     void (*on_cursor)(void *ctx, const char *cursor_name, int64_t row, int64_t at_ms);
-    bool (*park)(void *ctx, const char *cursor_name, const char *order_id, int64_t row,
+    void (*on_snapshots)(void *ctx, const char *cursor_name, int64_t next);
+    bool (*park)(void *ctx, const char *cursor_name, const struct tb_parked_order *order,
                  const char *reason);
+    bool (*unparked)(void *ctx, const char *cursor_name, const char *order_id);
+    /* Kafka has acknowledged a heartbeat (bridge/relay/heartbeat.h). */
+    void (*on_heartbeat)(void *ctx, const char *epoch, int64_t sequence, int64_t number);
+    const struct tb_relay_resend_options *resend; /* NULL: what Kafka loses is not sent again */
     void *ctx;
 };
 struct tb_kafka_uplink;
@@ -37,6 +43,10 @@ int64_t tb_kafka_uplink_step(struct tb_kafka_uplink *uplink);
 void tb_kafka_uplink_stop(struct tb_kafka_uplink *uplink); /* waits for the end of the thread */
 void tb_kafka_uplink_free(struct tb_kafka_uplink *uplink); /* NULL is fine */
 void tb_kafka_uplink_wake(struct tb_kafka_uplink *uplink); /* the outbox has more rows */
+/* The store has requests to send parked orders again. */
+void tb_kafka_uplink_unpark(struct tb_kafka_uplink *uplink);
+/* The store has a request to send events again. */
+void tb_kafka_uplink_resend(struct tb_kafka_uplink *uplink);
 void tb_kafka_uplink_set_offline(struct tb_kafka_uplink *uplink, bool offline);
 void tb_kafka_uplink_status(struct tb_kafka_uplink *uplink, struct tb_link_status *ret_status);
 /* The largest event, in bytes, that a broker accepts together with its traceparent. */

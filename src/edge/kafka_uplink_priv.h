@@ -9,6 +9,7 @@
 #include "bridge/relay/relay.h"
 #include "daemon/daemon.h"
 #include "edge/kafka_uplink.h"
+#include "edge/log_check.h"
 #include "edge/netlink_watch.h"
 
 #define KAFKA_CLIENT_ID_SIZE 48
@@ -21,6 +22,7 @@ struct tb_kafka_uplink {
     struct tb_log_writer *event_writer, *status_writer;
     struct tb_relay *relay;
     struct tb_heartbeat_sender heartbeats;
+    struct tb_log_check log_check;
     struct tb_netlink_watch *network;
     struct tb_link link;
     struct tb_daemon_thread thread;

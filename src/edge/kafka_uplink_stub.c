@@ -31,6 +31,16 @@ void tb_kafka_uplink_wake(struct tb_kafka_uplink *uplink)
     (void)uplink;
 }
 
+void tb_kafka_uplink_unpark(struct tb_kafka_uplink *uplink)
+{
+    (void)uplink;
+}
+
+void tb_kafka_uplink_resend(struct tb_kafka_uplink *uplink)
+{
+    (void)uplink;
+}
+
 void tb_kafka_uplink_set_offline(struct tb_kafka_uplink *uplink, bool offline)
 {
     (void)uplink, (void)offline;

@@ -24,6 +24,11 @@ static void run_rebuild(void *ctx)
     tb_rebuild_run(((struct edge *)ctx)->shared.rebuild);
 }
 
+static void run_file_watch(void *ctx)
+{
+    tb_file_watch_run(((struct edge *)ctx)->file_watch);
+}
+
 enum tb_code tb_edge_start(void *ctx, struct tb_error *err)
 {
     struct edge *edge = ctx;
@@ -35,6 +40,8 @@ enum tb_code tb_edge_start(void *ctx, struct tb_error *err)
                                   run_consumer, edge, err));
     TB_TRY(tb_daemon_start_thread(&edge->rebuild_thread, "rebuild", NICE_BEHIND_VIEWS, run_rebuild,
                                   edge, err));
+    TB_TRY(tb_daemon_start_thread(&edge->file_watch_thread, "file-watch", TB_NICE_BEHIND_ORDERS,
+                                  run_file_watch, edge, err));
     if (edge->kafka)
         TB_TRY(tb_kafka_uplink_start(edge->kafka, err));
     tb_diag(TB_DIAG_INFO, "edge.ready", "node %s takes orders at %s, data in %s",
@@ -48,6 +55,8 @@ void tb_edge_stop(void *ctx)
 {
     struct edge *edge = ctx;
 
+    tb_file_watch_stop(edge->file_watch);
+    pthread_join(edge->file_watch_thread.thread, NULL);
     tb_writer_stop(edge->writer);
     pthread_join(edge->writer_thread.thread, NULL);
     tb_relay_stop(edge->relay);

@@ -1,5 +1,6 @@
 #include "edge/wiring.h"
 #include "base/diag/diag.h"
+#include "base/sqlite/wal_backlog.h"
 #include "edge/link_status.h"
 #include <stdio.h>
 
@@ -20,16 +21,37 @@ static void on_committed(void *ctx)
         tb_kafka_uplink_wake(edge->kafka);
 }
 
-static void on_cursor(void *ctx, const char *cursor_name, int64_t row, int64_t at_ms)
+void tb_edge_on_cursor(void *ctx, const char *cursor_name, int64_t row, int64_t at_ms)
 {
     tb_writer_post_cursor(((struct edge *)ctx)->writer, cursor_name, row, at_ms);
 }
 
-static bool on_park(void *ctx, const char *cursor_name, const char *order_id, int64_t row,
-                    const char *reason)
+void tb_edge_on_snapshots(void *ctx, const char *cursor_name, int64_t next)
 {
-    return tb_writer_post_parked(((struct edge *)ctx)->writer, cursor_name, order_id, row, reason,
-                                 tb_clock_wall_ms(&tb_clock_system));
+    tb_writer_post_snapshots(((struct edge *)ctx)->writer, cursor_name, next);
+}
+
+static void on_query_failed(void *ctx, const struct tb_error *err)
+{
+    tb_damage_note(&((struct edge *)ctx)->damage, err);
+}
+
+static void on_log_problem(void *ctx, char ret_text[240])
+{
+    char problem[TB_OUTAGE_TEXT_SIZE];
+
+    tb_outage_problem(&((struct edge *)ctx)->relay_outage, problem);
+    snprintf(ret_text, 240, "%.239s", problem);
+}
+
+static void on_store_damage(void *ctx, char ret_text[TB_DAMAGE_TEXT_SIZE])
+{
+    tb_damage_of_store(&((struct edge *)ctx)->damage, ret_text);
+}
+
+static void on_derived_damage(void *ctx, char ret_text[TB_DAMAGE_TEXT_SIZE])
+{
+    tb_damage_of_derived(&((struct edge *)ctx)->damage, ret_text);
 }
 
 static void on_relay_error(void *ctx, const struct tb_error *err)
@@ -38,11 +60,25 @@ static void on_relay_error(void *ctx, const struct tb_error *err)
         "relay.failing", "relay.running", "the log does not take events", "the log takes events"};
 
     tb_outage_update(&((struct edge *)ctx)->relay_outage, &words, err);
+    tb_damage_note(&((struct edge *)ctx)->damage, err);
+}
+
+static void on_consumer_error(void *ctx, const struct tb_error *err)
+{
+    tb_view_on_consumer_error(ctx, err);
+    tb_damage_note(&((struct edge *)ctx)->damage, err);
+}
+
+static void on_checkpoint(void *ctx, const struct tb_error *err)
+{
+    struct edge_checkpoint_outage *outage = ctx;
+
+    tb_outage_update(&outage->outage, &outage->words, err);
 }
 
 static void on_durable(void *ctx, int32_t partition, int64_t next)
 {
-    tb_log_inproc_allow_removal(((struct edge *)ctx)->log, EDGE_TOPIC, partition, next);
+    tb_log_inproc_allow_removal(((struct edge *)ctx)->derived.log, EDGE_TOPIC, partition, next);
 }
 
 static void on_append_queued(void *ctx)
@@ -72,13 +108,18 @@ static enum tb_code on_log_ranges(void *ctx, struct tb_log_range *ret_ranges, st
     struct edge *edge = ctx;
 
     for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
-        TB_TRY(tb_log_inproc_range(edge->log, EDGE_TOPIC, GROUP, p, &ret_ranges[p], err));
+        TB_TRY(tb_log_inproc_range(edge->derived.log, EDGE_TOPIC, GROUP, p, &ret_ranges[p], err));
     return TB_OK;
 }
 
 static int64_t on_disk_free(void *ctx)
 {
-    return tb_data_dir_free_bytes(((struct edge *)ctx)->dir);
+    return tb_edge_free_bytes(ctx);
+}
+
+static size_t on_holds(void *ctx, struct tb_hold ret_holds[TB_HOLDS_MAX])
+{
+    return tb_file_watch_holds(((struct edge *)ctx)->file_watch, ret_holds);
 }
 
 static void on_set_offline(void *ctx, bool offline)
@@ -92,29 +133,34 @@ static void on_set_offline(void *ctx, bool offline)
     tb_diag(TB_DIAG_INFO, "link.forced", offline ? "link forced offline" : "link set to auto");
 }
 
-/* Opening. */
-
-/* True: the edge sends events to Kafka too, besides the log on this node. */
-static bool is_connected(const struct edge *edge)
+int64_t tb_edge_free_bytes(struct edge *edge)
 {
-    return strcmp(tb_config_text(edge->shared.config, TB_LOG_KIND), "kafka") == 0;
+    int64_t bytes = tb_data_dir_free_bytes(edge->dir);
+
+    if (bytes < 0)
+        return -1;
+    bytes -= tb_wal_backlog_bytes();
+    tb_wal_give_back_space(bytes < tb_config_int(edge->shared.config, TB_LIMITS_DISK_RESERVE));
+    return bytes > 0 ? bytes : 0;
 }
 
-/* A store that is older than the log was restored from a backup. The log already has other events
- * with the sequences that this store gives next, so the store continues in a new epoch. */
-static enum tb_code renew_restored_store(struct edge *edge, struct tb_store *store,
-                                         struct tb_error *err)
-{
-    int64_t known = 0;
+/* Opening. */
 
-    TB_TRY(tb_log_inproc_high_sequence(edge->log, tb_store_epoch(store), &known, err));
-    if (known <= tb_store_last_sequence(store))
-        return TB_OK;
-    tb_diag(TB_DIAG_WARN, "store.restored",
-            "the log knows events up to %lld, the store only up to %lld: it was put back in "
-            "time; a new epoch begins",
-            (long long)known, (long long)tb_store_last_sequence(store));
-    return tb_store_renew_epoch(store, err);
+static enum tb_code open_data_dir(struct edge *edge, struct tb_error *err)
+{
+    const struct tb_config *config = edge->shared.config;
+    bool any = tb_config_int(config, TB_NODE_ALLOW_ANY_FILESYSTEM) != 0;
+
+    TB_TRY(tb_data_dir_open(tb_config_text(config, TB_NODE_DATA), any, &edge->dir, err));
+    if (tb_data_dir_warning(edge->dir))
+        tb_diag(TB_DIAG_WARN, "data.filesystem", "%s %s", tb_data_dir_path(edge->dir),
+                tb_data_dir_warning(edge->dir));
+    return TB_OK;
+}
+
+bool tb_edge_is_connected(const struct edge *edge)
+{
+    return strcmp(tb_config_text(edge->shared.config, TB_LOG_KIND), "kafka") == 0;
 }
 
 static enum tb_code open_writer(struct edge *edge, struct tb_store *store, struct tb_error *err)
@@ -130,7 +176,7 @@ static enum tb_code open_writer(struct edge *edge, struct tb_store *store, struc
         .outbox_keep_ms = tb_config_int(config, TB_RETENTION_OUTBOX),
         .idempotency_keep_ms = tb_config_int(config, TB_RETENTION_IDEMPOTENCY),
         .cursor_names = cursor_names,
-        .cursor_count = is_connected(edge) ? 2 : 1,
+        .cursor_count = tb_edge_is_connected(edge) ? 2 : 1,
         .committed = on_committed,
         .committed_ctx = edge,
     };
@@ -138,23 +184,69 @@ static enum tb_code open_writer(struct edge *edge, struct tb_store *store, struc
     return tb_writer_new(&options, &edge->writer, err);
 }
 
-static enum tb_code open_store(struct edge *edge, struct tb_error *err)
+static void init_outages(struct edge *edge)
+{
+    static const struct {
+        const char *file, *failing, *working;
+    } files[EDGE_FILE_COUNT] = {
+        [EDGE_STORE] = {"store.db", "store.db cannot be checkpointed, and its WAL grows",
+                        "store.db is checkpointed"},
+        [EDGE_LOG] = {"log.db", "log.db cannot be checkpointed, and its WAL grows",
+                      "log.db is checkpointed"},
+        [EDGE_VIEW] = {"view.db", "the view cannot be checkpointed, and its WAL grows",
+                       "the view is checkpointed"},
+    };
+
+    tb_outage_init(&edge->relay_outage);
+    for (int i = 0; i < EDGE_FILE_COUNT; i++) {
+        struct edge_checkpoint_outage *outage = &edge->checkpoint_outages[i];
+
+        tb_outage_init(&outage->outage);
+        outage->words = (struct tb_outage_words){"checkpoint.failing", "checkpoint.working",
+                                                 files[i].failing, files[i].working};
+        tb_checkpoints_init(&edge->checkpoints[i], files[i].file, &tb_clock_system, on_checkpoint,
+                            outage);
+    }
+}
+
+static void release_outages(struct edge *edge)
+{
+    for (int i = 0; i < EDGE_FILE_COUNT; i++) {
+        tb_checkpoints_release(&edge->checkpoints[i]);
+        tb_outage_release(&edge->checkpoint_outages[i].outage);
+    }
+    tb_outage_release(&edge->relay_outage);
+}
+
+static enum tb_code open_files(struct edge *edge, struct tb_error *err)
 {
     const struct tb_config *config = edge->shared.config;
     const struct tb_store_options options = {
         .path = edge->store_path,
         .node = tb_config_text(config, TB_NODE_NAME),
+        .folder_id = tb_data_dir_identity(edge->dir),
         .clock = &tb_clock_system,
         .random = &tb_random_system,
         .day_start_minutes = (int)tb_config_int(config, TB_NODE_DAY_START),
-        .event_max_bytes = is_connected(edge) ? tb_kafka_uplink_event_max() : 0,
+        .event_max_bytes = tb_edge_is_connected(edge) ? tb_kafka_uplink_event_max() : 0,
+        .checkpoints = &edge->checkpoints[EDGE_STORE],
+    };
+    struct tb_derived_options derived = {
+        .folder = tb_data_dir_path(edge->dir),
+        .node = options.node,
+        .topic = EDGE_TOPIC,
+        .clock = &tb_clock_system,
+        .random = &tb_random_system,
+        .gives_up_reading = edge->gives_up_reading,
     };
     struct tb_store *store = NULL;
     enum tb_code code;
 
     TB_TRY(tb_store_open(&options, &store, err));
     edge->forced_offline = tb_store_forced_offline(store);
-    code = renew_restored_store(edge, store, err);
+    edge->uptime = tb_store_uptime(store);
+    derived.store = store;
+    code = tb_derived_open(&derived, &edge->derived, err);
     if (code == TB_OK)
         code = open_writer(edge, store, err); /* from then on the writer owns the store */
     if (code != TB_OK)
@@ -169,66 +261,104 @@ static enum tb_code open_bridge(struct edge *edge, struct tb_error *err)
         .cursor_name = TB_CURSOR_INPROC,
         .clock = &tb_clock_system,
         .random = &tb_random_system,
-        .start_offline = edge->forced_offline && !is_connected(edge),
-        .on_cursor = on_cursor,
+        .start_offline = edge->forced_offline && !tb_edge_is_connected(edge),
+        .on_cursor = tb_edge_on_cursor,
+        .on_snapshots = tb_edge_on_snapshots,
         .on_problem = on_relay_error,
         .ctx = edge,
     };
 
     TB_TRY(tb_append_queue_new(on_append_queued, edge, &edge->shared.append_queue, err));
     TB_TRY(tb_outbox_reader_open(edge->store_path, &edge->relay_outbox, err));
-    TB_TRY(tb_log_inproc_writer(edge->log, EDGE_TOPIC, &edge->log_writer, err));
+    TB_TRY(tb_log_inproc_writer(edge->derived.log, EDGE_TOPIC, &edge->log_writer, err));
     options.outbox = edge->relay_outbox;
     options.writer = edge->log_writer;
     options.append_queue = edge->shared.append_queue;
     return tb_relay_new(&options, &edge->relay, err);
 }
 
-static enum tb_code open_kafka(struct edge *edge, struct tb_error *err)
+/* Reports logs that this node once sent to and that are not configured now. */
+static enum tb_code report_unconfigured(struct edge *edge, struct tb_error *err)
 {
-    const struct tb_kafka_uplink_options options = {
-        .config = edge->shared.config,
-        .store_path = edge->store_path,
-        .forced_offline = edge->forced_offline,
-        .clock = &tb_clock_system,
-        .random = &tb_random_system,
-        .on_cursor = on_cursor,
-        .park = on_park,
-        .ctx = edge,
-    };
+    struct tb_outbox_cursor cursors[TB_OUTBOX_CURSORS_MAX];
+    char text[TB_OUTBOX_TEXT_SIZE];
+    size_t count = 0;
 
-    return is_connected(edge) ? tb_kafka_uplink_open(&options, &edge->kafka, err) : TB_OK;
+    TB_TRY(tb_outbox_list_cursors(edge->relay_outbox, cursors, &count, err));
+    for (size_t i = 0; i < count; i++) {
+        if (cursors[i].pending == 0 || strcmp(cursors[i].name, TB_CURSOR_INPROC) == 0 ||
+            (tb_edge_is_connected(edge) && strcmp(cursors[i].name, TB_CURSOR_KAFKA) == 0))
+            continue;
+        tb_outbox_unconfigured_text(&cursors[i], text);
+        tb_diag(TB_DIAG_WARN, "log.unconfigured", "%s", text);
+    }
+    return TB_OK;
 }
 
 static enum tb_code open_view(struct edge *edge, struct tb_error *err)
 {
     struct tb_consumer_options options = tb_view_consumer_options(&edge->shared);
 
-    TB_TRY(tb_log_inproc_reader(edge->log, EDGE_TOPIC, GROUP, &edge->log_reader, err));
+    TB_TRY(tb_log_inproc_reader(edge->derived.log, EDGE_TOPIC, GROUP, &edge->log_reader, err));
     TB_TRY(tb_edge_open_view(edge, err));
+    options.on_outage = on_consumer_error;
     options.reader = edge->log_reader;
-    options.view = edge->view;
+    options.view = edge->derived.view;
+    options.uptime = &edge->uptime;
     if (tb_config_int(edge->shared.config, TB_RETENTION_LOG) >= 0)
         options.on_durable = on_durable;
     TB_TRY(tb_consumer_new(&options, &edge->shared.consumer, err));
     return tb_edge_open_rebuild(edge, err);
 }
 
+static enum tb_code open_file_watch(struct edge *edge, struct tb_error *err)
+{
+    const struct tb_file_watch_options options = {
+        .clock = &tb_clock_system,
+        .dir = edge->dir,
+        .writer = edge->writer,
+        .damage = &edge->damage,
+    };
+
+    return tb_file_watch_new(&options, &edge->file_watch, err);
+}
+
+static enum tb_code read_first_ends(struct edge *edge, int64_t ret_ends[TB_LOG_PARTITIONS],
+                                    struct tb_error *err)
+{
+    struct tb_log_range ranges[TB_LOG_PARTITIONS];
+
+    TB_TRY(on_log_ranges(edge, ranges, err));
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
+        ret_ends[p] = ranges[p].end;
+    return TB_OK;
+}
+
 static enum tb_code open_api(struct edge *edge, struct tb_error *err)
 {
     const struct tb_config *config = edge->shared.config;
-    const struct tb_api_edge role = {
+    struct tb_api_edge role = {
         .node = tb_config_text(config, TB_NODE_NAME),
         .currency = tb_config_text(config, TB_NODE_CURRENCY),
         .lines_max = tb_config_int(config, TB_LIMITS_LINES),
         .disk_reserve_bytes = tb_config_int(config, TB_LIMITS_DISK_RESERVE),
+        .uptime = edge->uptime,
         .writer = edge->writer,
         /* An order counts as delivered once the configured log has acknowledged it. */
-        .cursor_name = is_connected(edge) ? TB_CURSOR_KAFKA : TB_CURSOR_INPROC,
+        .cursor_name = tb_edge_is_connected(edge) ? TB_CURSOR_KAFKA : TB_CURSOR_INPROC,
         .view_cursor_name = TB_CURSOR_INPROC,
         .link = on_link,
         .disk_free = on_disk_free,
+        .holds = on_holds,
+        .query_failed = on_query_failed,
+        .log_problem = on_log_problem,
+        .store_damage = on_store_damage,
+        .derived_damage = on_derived_damage,
+        .checkpoints = edge->checkpoints,
+        .checkpoint_count = EDGE_FILE_COUNT,
         .forced = on_set_offline,
+        .unpark = tb_edge_unpark,
+        .resend = tb_edge_resend,
     };
     struct tb_api_options options = tb_view_api_options(&edge->shared);
 
@@ -236,6 +366,7 @@ static enum tb_code open_api(struct edge *edge, struct tb_error *err)
     options.view_name = VIEW_NAME;
     options.dead_letters.drop = on_drop_dead_letter;
     options.log_ranges = on_log_ranges;
+    TB_TRY(read_first_ends(edge, role.first_ends, err));
     TB_TRY(tb_outbox_reader_open(edge->store_path, &edge->api_outbox, err));
     TB_TRY(tb_outbox_reader_open(edge->store_path, &edge->query_outbox, err));
     TB_TRY(tb_order_reader_open(edge->store_path, &edge->query_orders, err));
@@ -246,28 +377,31 @@ static enum tb_code open_api(struct edge *edge, struct tb_error *err)
     return tb_api_open(&options, &edge->shared.api, err);
 }
 
-enum tb_code tb_edge_open(void *ctx, struct tb_error *err)
+enum tb_code tb_edge_open_parts(struct edge *edge, struct tb_error *err)
 {
-    struct edge *edge = ctx;
     const struct tb_config *config = edge->shared.config;
     const char *folder;
 
     edge->shared.topic = EDGE_TOPIC;
     edge->shared.group = GROUP;
     edge->shared.partitions = TB_LOG_PARTITIONS;
-    tb_outage_init(&edge->relay_outage);
+    init_outages(edge);
     TB_TRY(tb_view_check_config(config, err));
-    TB_TRY(tb_data_dir_open(tb_config_text(config, TB_NODE_DATA), &edge->dir, err));
+    TB_TRY(open_data_dir(edge, err));
     folder = tb_data_dir_path(edge->dir);
     snprintf(edge->store_path, sizeof edge->store_path, "%s/store.db", folder);
-    snprintf(edge->log_path, sizeof edge->log_path, "%s/log.db", folder);
-    TB_TRY(tb_log_inproc_open(edge->log_path, &tb_clock_system, &edge->log, err));
-    tb_log_inproc_set_retention(edge->log, tb_config_int(config, TB_RETENTION_LOG));
-    TB_TRY(open_store(edge, err));
+    tb_damage_init(&edge->damage, folder, edge->store_path);
+    TB_TRY(open_files(edge, err));
+    tb_log_inproc_watch_checkpoints(edge->derived.log, &edge->checkpoints[EDGE_LOG]);
+    tb_log_inproc_set_retention(edge->derived.log, tb_config_int(config, TB_RETENTION_LOG),
+                                edge->uptime);
     TB_TRY(open_bridge(edge, err));
-    TB_TRY(open_kafka(edge, err));
+    TB_TRY(report_unconfigured(edge, err));
+    TB_TRY(tb_edge_open_kafka(edge, err));
     TB_TRY(open_view(edge, err));
+    TB_TRY(open_file_watch(edge, err));
     TB_TRY(open_api(edge, err));
+    tb_data_dir_fill_ballast(edge->dir);
     tb_data_dir_write_owner(edge->dir, tb_api_url(edge->shared.api));
     return TB_OK;
 }
@@ -277,6 +411,7 @@ void tb_edge_close(void *ctx)
     struct edge *edge = ctx;
 
     tb_api_free(edge->shared.api);
+    tb_file_watch_free(edge->file_watch);
     tb_outbox_reader_free(edge->api_outbox);
     tb_outbox_reader_free(edge->query_outbox);
     tb_order_reader_free(edge->query_orders);
@@ -288,7 +423,8 @@ void tb_edge_close(void *ctx)
     tb_log_writer_free(edge->log_writer);
     tb_outbox_reader_free(edge->relay_outbox);
     tb_writer_free(edge->writer);
-    tb_log_inproc_free(edge->log);
+    tb_log_inproc_free(edge->derived.log);
+    tb_damage_release(&edge->damage);
     tb_data_dir_free(edge->dir);
-    tb_outage_release(&edge->relay_outage);
+    release_outages(edge);
 }

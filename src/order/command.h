@@ -3,8 +3,7 @@
  *
  * Memory:  a parsed command borrows from its arena, which has a copy of every text.
  * Errors:  TB_INVALID: if the JSON is malformed, only err says why (HTTP: 400); wrong fields are
- *          listed (HTTP: 422).
- * Units:   as in order.h. */
+ *          listed (HTTP: 422). */
 #pragma once
 #include "order/order.h"
 

@@ -11,8 +11,7 @@
  * Errors:  TB_NOT_FOUND: no such order; TB_CONFLICT: the state or an existing order forbids it
  *          (err->native is 409) or If-Match does not match (err->native is 412); TB_INVALID: the
  *          sign of a quantity does not fit the order's kind, or the total of the lines is out of
- *          range; ret_errors lists the errors.
- * Units:   as in order.h. */
+ *          range; ret_errors lists the errors. */
 #pragma once
 #include "order/command.h"
 #include "order/event.h"

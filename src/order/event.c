@@ -8,13 +8,36 @@ const char *tb_event_type_name(enum tb_event_type type)
         [TB_EVENT_TOTAL_CHANGED] = "OrderTotalChanged.v1",
         [TB_EVENT_SHIPPED] = "OrderShipped.v1",
         [TB_EVENT_CANCELLED] = "OrderCancelled.v1",
+        [TB_EVENT_SNAPSHOT] = "OrderSnapshot.v1",
     };
 
     return names[type];
 }
 
+/* The order's document, with the last of the earlier epochs beside it. */
+static void encode_snapshot(struct tb_buf *out, const struct tb_event *event)
+{
+    size_t count = event->earlier_epoch_count;
+    size_t first = count > TB_EARLIER_EPOCHS_MAX ? count - TB_EARLIER_EPOCHS_MAX : 0;
+
+    tb_order_encode(out, &event->order);
+    if (count == 0 || !tb_buf_ok(out))
+        return;
+    out->len--; /* the closing brace comes behind the epochs */
+    tb_json_open(out, "earlierEpochs", '[');
+    for (size_t i = first; i < count; i++) {
+        tb_json_separate(out);
+        tb_json_add_string(out, event->earlier_epochs[i]);
+    }
+    tb_buf_adds(out, "]}");
+}
+
 void tb_event_encode(struct tb_buf *out, const struct tb_event *event)
 {
+    if (event->type == TB_EVENT_SNAPSHOT) {
+        encode_snapshot(out, event);
+        return;
+    }
     if (event->type == TB_EVENT_PLACED) {
         tb_order_encode(out, &event->order);
         return;
@@ -38,6 +61,7 @@ void tb_event_encode(struct tb_buf *out, const struct tb_event *event)
             tb_json_member_str(out, "reason", event->reason);
         break;
     case TB_EVENT_PLACED:
+    case TB_EVENT_SNAPSHOT:
     case TB_EVENT_SHIPPED:
     case TB_EVENT_TYPE_COUNT:
         break;
@@ -49,6 +73,7 @@ void tb_event_apply(const struct tb_event *event, struct tb_order *order)
 {
     switch (event->type) {
     case TB_EVENT_PLACED:
+    case TB_EVENT_SNAPSHOT:
         *order = event->order;
         return;
     case TB_EVENT_ADDRESS_CHANGED:

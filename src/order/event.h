@@ -4,8 +4,7 @@
  * OrderPlaced.v1 is read, but never written.
  *
  * Memory:  a decoded event borrows from its document and arena.
- * Errors:  TB_INVALID: fields are wrong or missing; TB_NOT_FOUND: the type is unknown.
- * Units:   as in order.h. */
+ * Errors:  TB_INVALID: fields are wrong or missing; TB_NOT_FOUND: the type is unknown. */
 #pragma once
 #include "order/order.h"
 
@@ -15,9 +14,14 @@ enum tb_event_type {
     TB_EVENT_TOTAL_CHANGED,   /* OrderTotalChanged.v1: the new lines and total */
     TB_EVENT_SHIPPED,         /* OrderShipped.v1 */
     TB_EVENT_CANCELLED,       /* OrderCancelled.v1 */
+    TB_EVENT_SNAPSHOT,        /* OrderSnapshot.v1: the whole order at its version */
     TB_EVENT_TYPE_COUNT
 };
 const char *tb_event_type_name(enum tb_event_type type); /* "OrderPlaced.v2" */
+
+/* A snapshot names at most so many of the earlier epochs of its store: the last ones. Each restore
+ * begins an epoch. */
+#define TB_EARLIER_EPOCHS_MAX 8
 
 struct tb_event {
     enum tb_event_type type;
@@ -25,7 +29,11 @@ struct tb_event {
     char order_id[TB_UUID_SIZE];
     int64_t version; /* of the order after the event */
     int64_t occurred_at_ms;
-    struct tb_order order; /* PLACED: the whole order */
+    struct tb_order order; /* PLACED, SNAPSHOT: the whole order */
+    /* SNAPSHOT: the epochs of the store before the one that the record was numbered in. What they
+     * say and the snapshot does not have is of a history that was lost in a restore. */
+    const struct tb_str *earlier_epochs;
+    size_t earlier_epoch_count;
     struct tb_address address;
     struct tb_line *lines;
     size_t line_count;
@@ -33,7 +41,9 @@ struct tb_event {
     struct tb_str reason; /* CANCELLED; absent: none */
 };
 
-/* Appends the event as JSON: the value of its record. */
+/* Appends the event as JSON: the value of its record. Of a SNAPSHOT, only the order and the epochs
+ * (each 16 hex digits) are written: the record has an event id of its own, and the order's
+ * last_event_id says which event it has seen last. */
 void tb_event_encode(struct tb_buf *out, const struct tb_event *event);
 
 /* What the value of a record does not say: from its headers and from the configuration. */
@@ -52,6 +62,6 @@ TB_CHECKED enum tb_code tb_event_decode(const struct tb_json *value,
                                         struct tb_error *err);
 
 /* Changes *order to the order after the event. The caller has checked that
- * event->version == order->version + 1, unless the event is PLACED. Afterwards *order borrows
- * texts from the event, too. */
+ * event->version == order->version + 1, unless the event is PLACED or a SNAPSHOT. Afterwards
+ * *order borrows texts from the event, too. */
 void tb_event_apply(const struct tb_event *event, struct tb_order *order);

@@ -16,17 +16,6 @@ static const struct tb_field fields[FIELD_COUNT] = {
     [REASON] = TB_FIELD_REASON,
 };
 
-static bool find_type(struct tb_str name, enum tb_event_type *ret_type)
-{
-    for (size_t i = 0; i < TB_EVENT_TYPE_COUNT; i++) {
-        if (tb_str_eq(name, tb_str_of(tb_event_type_name((enum tb_event_type)i)))) {
-            *ret_type = (enum tb_event_type)i;
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Reads the order's id and version even from an event that is otherwise invalid or unknown. */
 static void read_identity(const struct tb_json *value, struct tb_event *event)
 {
@@ -70,6 +59,42 @@ static void read_change(struct tb_field_reader *reader, const struct tb_json *va
         tb_order_read_address(reader, "/shippingAddress", m.values[ADDRESS], &event->address);
 }
 
+static void read_earlier_epochs(struct tb_field_reader *reader, const struct tb_json *value,
+                                struct tb_event *event)
+{
+    const struct tb_json *list = tb_json_get(value, "earlierEpochs");
+    struct tb_str *epochs = tb_arena_array(reader->arena, TB_EARLIER_EPOCHS_MAX, sizeof *epochs);
+    size_t count = 0;
+
+    reader->out_of_memory |= !epochs;
+    if (!list || !epochs)
+        return;
+    if (tb_json_type(list) != TB_JSON_ARRAY || tb_json_count(list) > TB_EARLIER_EPOCHS_MAX) {
+        tb_field_reader_fail(reader, "earlierEpochs", "must be an array of at most %d epochs",
+                             TB_EARLIER_EPOCHS_MAX);
+        return;
+    }
+    for (const struct tb_json *one = tb_json_first(list); one; one = tb_json_next(one)) {
+        epochs[count] = tb_json_string(one);
+        if (!tb_epoch_valid(epochs[count++]))
+            tb_field_reader_fail(reader, "earlierEpochs", "must have 16 hex digits in each epoch");
+    }
+    event->earlier_epochs = epochs;
+    event->earlier_epoch_count = count;
+}
+
+/* The value's lastEventId, not the id of the record, is the identity of the order's last event. */
+static void read_snapshot(struct tb_field_reader *reader, const struct tb_json *value,
+                          struct tb_event *event)
+{
+    tb_order_read(reader, value, &event->order);
+    if (tb_json_type(value) == TB_JSON_OBJECT)
+        read_earlier_epochs(reader, value, event);
+    memcpy(event->order_id, event->order.order_id, sizeof event->order_id);
+    event->version = event->order.version;
+    event->occurred_at_ms = event->order.updated_at_ms;
+}
+
 static void read_placed(struct tb_field_reader *reader, const struct tb_json *value, bool v1,
                         const struct tb_event_context *context, struct tb_event *event)
 {
@@ -107,7 +132,7 @@ enum tb_code tb_event_decode(const struct tb_json *value, const struct tb_event_
     read_identity(value, ret_event);
     if (!context->type.ptr)
         return tb_error_set(err, TB_INVALID, "the event has no type");
-    if (!v1 && !find_type(context->type, &event.type))
+    if (!v1 && !tb_name_find(context->type, tb_event_type_name, TB_EVENT_TYPE_COUNT, &event.type))
         return tb_error_set(
             err, TB_NOT_FOUND, "the event's type is not known here: %.*s",
             (int)(context->type.len < TB_TEXT_MAX ? context->type.len : TB_TEXT_MAX),
@@ -117,6 +142,8 @@ enum tb_code tb_event_decode(const struct tb_json *value, const struct tb_event_
         event.event_id[0] = '\0';
     if (event.type == TB_EVENT_PLACED)
         read_placed(&reader, value, v1, context, &event);
+    else if (event.type == TB_EVENT_SNAPSHOT)
+        read_snapshot(&reader, value, &event);
     else
         read_change(&reader, value, &event);
     TB_TRY(tb_field_reader_end(&reader, "the event"));

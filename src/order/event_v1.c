@@ -1,3 +1,4 @@
+#include "base/values/node_status.h"
 #include "order/event.h"
 #include "order/order_fields.h"
 
@@ -201,8 +202,9 @@ void tb_order_read_v1(struct tb_field_reader *reader, const struct tb_json *json
     memcpy(order->currency, context->currency, sizeof order->currency);
     order->version = 1;
     order->source = TB_STR("UNKNOWN");
-    if (context->node.len > TB_NODE_MAX)
-        tb_field_reader_fail(reader, NULL, "comes from a node with a name above %d bytes",
+    if (context->node.ptr && !tb_node_name_valid(context->node))
+        tb_field_reader_fail(reader, NULL,
+                             "comes from a node whose name is not 1 to %d letters, digits and -",
                              TB_NODE_MAX);
     /* The name is borrowed from a header of the record, and the order may outlive the record. */
     order->node = tb_arena_copy(reader->arena, context->node);

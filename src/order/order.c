@@ -2,55 +2,28 @@
 #include "base/values/sha256.h"
 #include "order/order_fields.h"
 
-static const struct tb_str kind_names[] = {
-    [TB_SALE] = {"SALE", 4},
-    [TB_RETURN] = {"RETURN", 6},
-};
-static const struct tb_str status_names[] = {
-    [TB_PLACED] = {"PLACED", 6},
-    [TB_SHIPPED] = {"SHIPPED", 7},
-    [TB_CANCELLED] = {"CANCELLED", 9},
-};
+static const char *const kind_names[] = {[TB_SALE] = "SALE", [TB_RETURN] = "RETURN"};
+static const char *const status_names[] = {
+    [TB_PLACED] = "PLACED", [TB_SHIPPED] = "SHIPPED", [TB_CANCELLED] = "CANCELLED"};
 
 const char *tb_order_kind_name(enum tb_order_kind kind)
 {
-    return kind_names[kind].ptr;
+    return kind_names[kind];
 }
 
 const char *tb_order_status_name(enum tb_order_status status)
 {
-    return status_names[status].ptr;
-}
-
-static bool find_name(const struct tb_str *names, size_t count, struct tb_str text, size_t *ret_i)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (tb_str_eq(names[i], text)) {
-            *ret_i = i;
-            return true;
-        }
-    }
-    return false;
+    return status_names[status];
 }
 
 bool tb_order_kind_parse(struct tb_str text, enum tb_order_kind *ret_kind)
 {
-    size_t i;
-
-    if (!find_name(kind_names, sizeof kind_names / sizeof kind_names[0], text, &i))
-        return false;
-    *ret_kind = (enum tb_order_kind)i;
-    return true;
+    return tb_name_find(text, tb_order_kind_name, TB_RETURN + 1, ret_kind);
 }
 
 bool tb_order_status_parse(struct tb_str text, enum tb_order_status *ret_status)
 {
-    size_t i;
-
-    if (!find_name(status_names, sizeof status_names / sizeof status_names[0], text, &i))
-        return false;
-    *ret_status = (enum tb_order_status)i;
-    return true;
+    return tb_name_find(text, tb_order_status_name, TB_CANCELLED + 1, ret_status);
 }
 
 bool tb_lines_total(const struct tb_line *lines, size_t count, int64_t *ret_total_minor)

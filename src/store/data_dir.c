@@ -12,40 +12,51 @@
 #include <unistd.h>
 
 #define LOCK_NAME "lock"
+#define IDENTITY_NAME "identity"
+#define BALLAST_NAME "ballast"
+#define BALLAST_PART_BYTES (16 * 1024)
 /* Longest text in the lock file: "pid 4711 at 127.0.0.1:8081". */
 #define OWNER_MAX 200
 
 struct tb_data_dir {
     char path[PATH_MAX]; /* absolute */
     int lock_fd;
+    int ballast_fd;      /* -1: the file cannot be made */
+    const char *warning; /* NULL: none */
+    char identity[TB_FOLDER_ID_SIZE];
 };
 
-bool tb_fs_supports_wal(int64_t magic)
-{
-    /* From linux/magic.h and the kernel's sources: the file systems that several machines may
-     * mount at once. The WAL's index is memory that only the processes of one machine share. */
-    static const uint32_t refused[] = {
-        0x00006969, /* NFS */
-        0x0000517b, /* SMB */
-        0xff534d42, /* CIFS */
-        0xfe534d42, /* SMB2 */
-        0x01021997, /* 9P */
-        0x5346414f, /* AFS */
-        0x6b414653, /* kAFS */
-        0x73757245, /* Coda */
-        0x0000564c, /* NCP */
-        0x00c36400, /* Ceph */
-        0x01161970, /* GFS2 */
-        0x7461636f, /* OCFS2 */
-        0x0bd00bd0, /* Lustre */
-        0x47504653, /* GPFS */
-        0x786f4256, /* VirtualBox shared folder */
-    };
+/* From linux/magic.h and the kernel's sources. */
+static const struct {
+    uint32_t magic;
+    enum tb_file_system file_system;
+} file_systems[] = {
+    {0x00006969, TB_FS_NETWORK}, /* NFS */
+    {0x0000517b, TB_FS_NETWORK}, /* SMB */
+    {0xff534d42, TB_FS_NETWORK}, /* CIFS */
+    {0xfe534d42, TB_FS_NETWORK}, /* SMB2 */
+    {0x01021997, TB_FS_NETWORK}, /* 9P */
+    {0x5346414f, TB_FS_NETWORK}, /* AFS */
+    {0x6b414653, TB_FS_NETWORK}, /* kAFS */
+    {0x73757245, TB_FS_NETWORK}, /* Coda */
+    {0x0000564c, TB_FS_NETWORK}, /* NCP */
+    {0x00c36400, TB_FS_NETWORK}, /* Ceph */
+    {0x01161970, TB_FS_NETWORK}, /* GFS2 */
+    {0x7461636f, TB_FS_NETWORK}, /* OCFS2 */
+    {0x0bd00bd0, TB_FS_NETWORK}, /* Lustre */
+    {0x47504653, TB_FS_NETWORK}, /* GPFS */
+    {0x786f4256, TB_FS_NETWORK}, /* VirtualBox shared folder */
+    {0x65735546, TB_FS_FUSE},    /* FUSE, virtiofs */
+    {0x01021994, TB_FS_MEMORY},  /* tmpfs */
+    {0x858458f6, TB_FS_MEMORY},  /* ramfs */
+};
 
-    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
-        if ((uint32_t)magic == refused[i])
-            return false;
-    return true;
+enum tb_file_system tb_file_system_of(int64_t magic)
+{
+    for (size_t i = 0; i < sizeof file_systems / sizeof *file_systems; i++)
+        if ((uint32_t)magic == file_systems[i].magic)
+            return file_systems[i].file_system;
+    return TB_FS_LOCAL;
 }
 
 static enum tb_code sync_folder(const char *path, struct tb_error *err)
@@ -117,18 +128,53 @@ static enum tb_code absolute(const char *path, char ret_path[PATH_MAX], struct t
     return TB_OK;
 }
 
-static enum tb_code check_file_system(const char *path, struct tb_error *err)
+static enum tb_code check_file_system(struct tb_data_dir *dir, bool any, struct tb_error *err)
 {
+    static const char *const texts[] = {
+        [TB_FS_MEMORY] = "is in memory: nothing survives a power cut here",
+        [TB_FS_NETWORK] = "is on a network file system: only one machine may use it, and whether "
+                          "orders survive a power cut depends on the server",
+        [TB_FS_FUSE] = "is on a FUSE file system: two processes may use the folder at once if it "
+                       "is mounted twice, and whether orders survive a power cut depends on the "
+                       "program that serves it",
+    };
     struct statfs fs;
 
-    if (statfs(path, &fs) != 0)
-        return tb_error_errno(err, TB_INVALID, errno, "cannot look at %s", path);
-    if (!tb_fs_supports_wal((int64_t)fs.f_type))
-        return tb_error_set(err, TB_INVALID,
-                            "%s is on a network file system, which cannot hold the store safely; "
-                            "choose a folder on a local disk",
-                            path);
+    if (statfs(dir->path, &fs) != 0)
+        return tb_error_errno(err, TB_INVALID, errno, "cannot look at %s", dir->path);
+    enum tb_file_system kind = tb_file_system_of((int64_t)fs.f_type);
+    if ((kind == TB_FS_NETWORK || kind == TB_FS_FUSE) && !any)
+        return tb_error_set(
+            err, TB_INVALID,
+            "%s is on a %s file system, which cannot hold the store safely; choose "
+            "a folder on a local disk, or set node.allow_any_filesystem = yes",
+            dir->path, kind == TB_FS_FUSE ? "FUSE" : "network");
+    dir->warning = texts[kind];
     return TB_OK;
+}
+
+/* Without a place for the file, or its time, a copy is told by the store's own inode number only.
+ */
+static void read_identity(struct tb_data_dir *dir)
+{
+    char path[PATH_MAX + sizeof "/" IDENTITY_NAME];
+    struct tb_error err = {0};
+    struct stat st;
+    int fd;
+
+    snprintf(path, sizeof path, "%s/" IDENTITY_NAME, dir->path);
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) {
+        fd = open(path, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd >= 0)
+            (void)sync_folder(dir->path, &err); /* if it is lost, the next start sees a copy */
+    }
+    if (fd < 0)
+        return;
+    if (fstat(fd, &st) == 0)
+        snprintf(dir->identity, sizeof dir->identity, "%llu-%lld.%09ld",
+                 (unsigned long long)st.st_ino, (long long)st.st_ctim.tv_sec, st.st_ctim.tv_nsec);
+    close(fd);
 }
 
 /* Returns an error with the text that the owner of the lock has written into the file. */
@@ -160,25 +206,63 @@ static enum tb_code take_lock(struct tb_data_dir *dir, struct tb_error *err)
     return tb_error_errno(err, TB_INVALID, errno, "cannot lock %s", path);
 }
 
-static enum tb_code open_folder(struct tb_data_dir *dir, const char *path, struct tb_error *err)
+static bool has_ballast(const struct tb_data_dir *dir)
+{
+    struct stat st;
+
+    return fstat(dir->ballast_fd, &st) == 0 && (int64_t)st.st_blocks * 512 >= TB_BALLAST_BYTES;
+}
+
+/* Opening the databases takes what this frees at once; a program that is faster has it instead. */
+static void release_ballast_if_full(struct tb_data_dir *dir)
+{
+    char path[PATH_MAX + sizeof "/" BALLAST_NAME];
+    int64_t free_bytes = tb_data_dir_free_bytes(dir);
+
+    snprintf(path, sizeof path, "%s/" BALLAST_NAME, dir->path);
+    dir->ballast_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (dir->ballast_fd >= 0 && free_bytes >= 0 && free_bytes < TB_BALLAST_BYTES)
+        (void)!ftruncate(dir->ballast_fd, 0);
+}
+
+void tb_data_dir_keep_ballast(struct tb_data_dir *dir)
+{
+    if (dir->ballast_fd >= 0 && !has_ballast(dir) &&
+        tb_data_dir_free_bytes(dir) >= 2 * TB_BALLAST_BYTES)
+        (void)!posix_fallocate(dir->ballast_fd, 0, TB_BALLAST_BYTES);
+}
+
+void tb_data_dir_fill_ballast(struct tb_data_dir *dir)
+{
+    int failed = dir->ballast_fd < 0 || has_ballast(dir);
+
+    for (int64_t at = 0; at < TB_BALLAST_BYTES && !failed; at += BALLAST_PART_BYTES)
+        failed = posix_fallocate(dir->ballast_fd, at, BALLAST_PART_BYTES);
+}
+
+static enum tb_code open_folder(struct tb_data_dir *dir, const char *path, bool any_file_system,
+                                struct tb_error *err)
 {
     TB_TRY(absolute(path, dir->path, err));
     TB_TRY(make_folders(dir->path, err));
-    TB_TRY(check_file_system(dir->path, err));
+    TB_TRY(check_file_system(dir, any_file_system, err));
     TB_TRY(take_lock(dir, err));
     tb_data_dir_write_owner(dir, NULL);
+    release_ballast_if_full(dir);
+    read_identity(dir);
     return TB_OK;
 }
 
-enum tb_code tb_data_dir_open(const char *path, struct tb_data_dir **ret_dir, struct tb_error *err)
+enum tb_code tb_data_dir_open(const char *path, bool any_file_system, struct tb_data_dir **ret_dir,
+                              struct tb_error *err)
 {
     struct tb_data_dir *dir = calloc(1, sizeof *dir);
     enum tb_code code;
 
     if (!dir)
         return tb_error_set(err, TB_INTERNAL, "out of memory");
-    dir->lock_fd = -1;
-    code = open_folder(dir, path, err);
+    dir->lock_fd = dir->ballast_fd = -1;
+    code = open_folder(dir, path, any_file_system, err);
     if (code != TB_OK) {
         tb_data_dir_free(dir);
         return code;
@@ -191,6 +275,9 @@ void tb_data_dir_free(struct tb_data_dir *dir)
 {
     if (!dir)
         return;
+    tb_data_dir_fill_ballast(dir);
+    if (dir->ballast_fd >= 0)
+        close(dir->ballast_fd);
     if (dir->lock_fd >= 0)
         close(dir->lock_fd);
     free(dir);
@@ -199,6 +286,16 @@ void tb_data_dir_free(struct tb_data_dir *dir)
 const char *tb_data_dir_path(const struct tb_data_dir *dir)
 {
     return dir->path;
+}
+
+const char *tb_data_dir_identity(const struct tb_data_dir *dir)
+{
+    return dir->identity;
+}
+
+const char *tb_data_dir_warning(const struct tb_data_dir *dir)
+{
+    return dir->warning;
 }
 
 void tb_data_dir_write_owner(struct tb_data_dir *dir, const char *address)

@@ -95,6 +95,7 @@ static enum tb_code write_outbox(struct tb_store *store, const struct tb_event *
     tb_stmt_bind_int64(stmt, ":occurred_at", event->occurred_at_ms);
     tb_stmt_bind_text(stmt, ":traceparent", traceparent);
     tb_stmt_bind_text(stmt, ":payload", payload);
+    tb_stmt_bind_int64(stmt, ":uptime", tb_uptime_ms(&store->uptime, store->options.clock));
     return tb_stmt_run(stmt, err);
 }
 
@@ -117,8 +118,8 @@ static enum tb_code execute(struct tb_store *store, const struct tb_command *com
         return TB_OK;
     }
     TB_TRY(apply(store, &event, doc, arena, &order, &payload, err));
-    if (store->event_max_bytes > 0 &&
-        payload.len + traceparent.len > (size_t)store->event_max_bytes) {
+    if (store->options.event_max_bytes > 0 &&
+        payload.len + traceparent.len > (size_t)store->options.event_max_bytes) {
         tb_answer_problem(answer, 413, "The order is larger than the event log takes.", NULL);
         return TB_OK;
     }
@@ -137,12 +138,12 @@ enum tb_code tb_store_execute(struct tb_store *store, const struct tb_command *c
 {
     char event_id[TB_UUID_SIZE], order_id[TB_UUID_SIZE] = "", number[TB_ORDER_NUMBER_SIZE] = "";
     struct tb_decide_context context = {
-        .now_ms = tb_clock_wall_ms(store->clock),
+        .now_ms = tb_clock_wall_ms(store->options.clock),
         .event_id = event_id,
         .new_order_id = order_id,
         .order_number = number,
         .node = tb_str_of(store->node),
-        .day_start_minutes = store->day_start_minutes,
+        .day_start_minutes = store->options.day_start_minutes,
     };
 
     tb_uuid_new(&store->ids, event_id);

@@ -44,6 +44,7 @@ enum tb_code tb_store_save_answer(struct tb_store *store, struct tb_str key,
     tb_stmt_bind_int64(stmt, ":version", answer->version);
     tb_stmt_bind_text(stmt, ":order_id", tb_str_of(answer->order_id));
     tb_stmt_bind_text(stmt, ":body", tb_buf_str(&answer->body));
-    tb_stmt_bind_int64(stmt, ":created_at", tb_clock_wall_ms(store->clock));
+    tb_stmt_bind_int64(stmt, ":created_at", tb_clock_wall_ms(store->options.clock));
+    tb_stmt_bind_int64(stmt, ":uptime", tb_uptime_ms(&store->uptime, store->options.clock));
     return tb_stmt_run(stmt, err);
 }

@@ -1,15 +1,8 @@
-#include "store/outbox.h"
+#include "store/outbox_priv.h"
 #include "store/store_priv.h"
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
-
-struct tb_outbox_reader {
-    struct tb_db *db; /* owned */
-    struct tb_stmt stmts[TB_STMT_COUNT];
-    struct tb_stmt *rows; /* the one of stmts that reads rows, with or without customers */
-    bool reading;         /* a transaction is open */
-    char epoch[TB_EPOCH_SIZE];
-    int64_t epoch_first, epoch_end; /* rows of epoch: first <= row < end */
-};
 
 enum tb_code tb_outbox_reader_open(const char *store_path, struct tb_outbox_reader **ret_reader,
                                    struct tb_error *err)
@@ -19,7 +12,7 @@ enum tb_code tb_outbox_reader_open(const char *store_path, struct tb_outbox_read
 
     if (!reader)
         return tb_error_set(err, TB_INTERNAL, "out of memory");
-    reader->rows = &reader->stmts[TB_STMT_OUTBOX_ROWS];
+    reader->rows = reader->source = &reader->stmts[TB_STMT_OUTBOX_ROWS];
     code = tb_db_open(store_path, TB_DB_READER, 0, &reader->db, err);
     if (code == TB_OK)
         code = tb_statements_prepare(reader->stmts, reader->db, TB_STMT_OUTBOX_FIRST,
@@ -49,17 +42,50 @@ void tb_outbox_include_customers(struct tb_outbox_reader *reader)
     reader->rows = &reader->stmts[TB_STMT_OUTBOX_ROWS_WITH_CUSTOMER];
 }
 
-enum tb_code tb_outbox_read_after(struct tb_outbox_reader *reader, int64_t after, int64_t limit,
-                                  struct tb_error *err)
+/* Rows and epochs are read in one snapshot, so that an epoch that begins meanwhile shows in both
+ * of them or in neither. */
+static enum tb_code begin_read(struct tb_outbox_reader *reader, struct tb_stmt *source,
+                               struct tb_error *err)
 {
     tb_outbox_end_read(reader);
-    /* Rows and epochs are read in one snapshot, so that an epoch that begins meanwhile shows in
-     * both of them or in neither. */
     TB_TRY(tb_stmt_run(&reader->stmts[TB_STMT_OUTBOX_BEGIN], err));
     reader->reading = true;
     reader->epoch_first = reader->epoch_end = 0;
+    reader->source = source;
+    return TB_OK;
+}
+
+enum tb_code tb_outbox_read_after(struct tb_outbox_reader *reader, int64_t after, int64_t limit,
+                                  struct tb_error *err)
+{
+    TB_TRY(begin_read(reader, reader->rows, err));
     tb_stmt_bind_int64(reader->rows, ":after", after);
     tb_stmt_bind_int64(reader->rows, ":limit", limit);
+    return TB_OK;
+}
+
+enum tb_code tb_outbox_read_orders(struct tb_outbox_reader *reader,
+                                   const struct tb_outbox_snapshots *snapshots, int64_t limit,
+                                   struct tb_error *err)
+{
+    struct tb_stmt *orders = &reader->stmts[TB_STMT_OUTBOX_ORDERS];
+
+    TB_TRY(begin_read(reader, orders, err));
+    tb_stmt_bind_int64(orders, ":first", snapshots->next);
+    tb_stmt_bind_int64(orders, ":last", snapshots->last);
+    tb_stmt_bind_int64(orders, ":limit", limit);
+    return TB_OK;
+}
+
+enum tb_code tb_outbox_read_order_row(struct tb_outbox_reader *reader, const char *order_id,
+                                      int64_t first, int64_t last, struct tb_error *err)
+{
+    struct tb_stmt *rows = &reader->stmts[TB_STMT_OUTBOX_ROWS_OF_ORDER];
+
+    TB_TRY(begin_read(reader, rows, err));
+    tb_stmt_bind_text(rows, ":order_id", tb_str_of(order_id));
+    tb_stmt_bind_int64(rows, ":first", first);
+    tb_stmt_bind_int64(rows, ":last", last);
     return TB_OK;
 }
 
@@ -84,8 +110,9 @@ static enum tb_code find_epoch(struct tb_outbox_reader *reader, int64_t row, str
 enum tb_code tb_outbox_next(struct tb_outbox_reader *reader, struct tb_outbox_row *ret_row,
                             bool *ret_more, struct tb_error *err)
 {
-    struct tb_stmt *rows = reader->rows;
-    bool more = false;
+    struct tb_stmt *rows = reader->source;
+    bool is_order = rows == &reader->stmts[TB_STMT_OUTBOX_ORDERS], more = false;
+    bool with_customer = reader->rows == &reader->stmts[TB_STMT_OUTBOX_ROWS_WITH_CUSTOMER];
 
     TB_ASSERT(reader->reading);
     TB_TRY(tb_stmt_step(rows, &more, err));
@@ -93,9 +120,10 @@ enum tb_code tb_outbox_next(struct tb_outbox_reader *reader, struct tb_outbox_ro
     if (!more)
         return TB_OK;
     ret_row->row = tb_stmt_int64(rows, 0);
-    TB_TRY(find_epoch(reader, ret_row->row, err));
+    /* A snapshot is of the present epoch. */
+    TB_TRY(find_epoch(reader, is_order ? INT64_MAX - 1 : ret_row->row, err));
     memcpy(ret_row->epoch, reader->epoch, sizeof ret_row->epoch);
-    ret_row->sequence = ret_row->row - reader->epoch_first + 1;
+    ret_row->sequence = is_order ? 0 : ret_row->row - reader->epoch_first + 1;
     ret_row->event_id = tb_stmt_text(rows, 1);
     ret_row->order_id = tb_stmt_text(rows, 2);
     ret_row->type = tb_stmt_text(rows, 3);
@@ -103,7 +131,7 @@ enum tb_code tb_outbox_next(struct tb_outbox_reader *reader, struct tb_outbox_ro
     ret_row->occurred_at_ms = tb_stmt_int64(rows, 5);
     ret_row->traceparent = tb_stmt_text(rows, 6);
     ret_row->payload = tb_stmt_text(rows, 7);
-    ret_row->customer_id = tb_stmt_text(rows, 8);
+    ret_row->customer_id = with_customer ? tb_stmt_text(rows, 8) : (struct tb_str){0};
     return TB_OK;
 }
 
@@ -111,24 +139,60 @@ void tb_outbox_end_read(struct tb_outbox_reader *reader)
 {
     struct tb_error ignored = {0};
 
-    tb_stmt_reset(reader->rows);
+    tb_stmt_reset(reader->source);
     tb_stmt_reset(&reader->stmts[TB_STMT_OUTBOX_EPOCH]);
     if (reader->reading) /* a COMMIT that ends a read has nothing to lose */
         (void)!tb_stmt_run(&reader->stmts[TB_STMT_OUTBOX_COMMIT], &ignored);
     reader->reading = false;
 }
 
+enum tb_code tb_outbox_last_number(struct tb_outbox_reader *reader, int64_t *ret_number,
+                                   struct tb_error *err)
+{
+    return tb_db_query_int64(reader->db, "SELECT coalesce(max(number), 0) FROM orders", ret_number,
+                             err);
+}
+
 enum tb_code tb_outbox_cursor(struct tb_outbox_reader *reader, const char *name, int64_t *ret_row,
                               struct tb_error *err)
 {
-    struct tb_stmt *stmt = &reader->stmts[TB_STMT_OUTBOX_CURSOR];
+    TB_CLEANUP(tb_stmt_resetp) struct tb_stmt *const stmt = &reader->stmts[TB_STMT_OUTBOX_CURSOR];
     bool found = false;
 
     tb_stmt_bind_text(stmt, ":name", tb_str_of(name));
     TB_TRY(tb_stmt_step(stmt, &found, err));
     *ret_row = found ? tb_stmt_int64(stmt, 0) : 0;
-    tb_stmt_reset(stmt);
     return TB_OK;
+}
+
+enum tb_code tb_outbox_list_cursors(struct tb_outbox_reader *reader,
+                                    struct tb_outbox_cursor ret_cursors[TB_OUTBOX_CURSORS_MAX],
+                                    size_t *ret_count, struct tb_error *err)
+{
+    TB_CLEANUP(tb_stmt_resetp) struct tb_stmt *const stmt = &reader->stmts[TB_STMT_OUTBOX_CURSORS];
+    size_t count = 0;
+    bool row = true;
+
+    tb_stmt_bind_int64(stmt, ":max", TB_OUTBOX_CURSORS_MAX);
+    for (;;) {
+        TB_TRY(tb_stmt_step(stmt, &row, err));
+        if (!row)
+            break;
+        tb_cursor_status_read(stmt, &ret_cursors[count++]);
+    }
+    *ret_count = count;
+    return TB_OK;
+}
+
+void tb_outbox_unconfigured_text(const struct tb_outbox_cursor *cursor,
+                                 char ret_text[TB_OUTBOX_TEXT_SIZE])
+{
+    bool one = cursor->pending == 1;
+
+    snprintf(ret_text, TB_OUTBOX_TEXT_SIZE,
+             "%" PRId64 " event%s for the log %s, which is not configured: configure it again, "
+             "or `tillbox link forget %s`",
+             cursor->pending, one ? " waits" : "s wait", cursor->name, cursor->name);
 }
 
 /* The number of rows up to `row` in the epoch that begins at first_row. */
@@ -140,7 +204,7 @@ static int64_t within_epoch(int64_t row, int64_t first_row)
 enum tb_code tb_outbox_read_status(struct tb_outbox_reader *reader, const char *cursor_name,
                                    struct tb_outbox_status *ret_status, struct tb_error *err)
 {
-    struct tb_stmt *stmt = &reader->stmts[TB_STMT_OUTBOX_STATUS];
+    TB_CLEANUP(tb_stmt_resetp) struct tb_stmt *const stmt = &reader->stmts[TB_STMT_OUTBOX_STATUS];
     bool row = false;
 
     tb_stmt_bind_text(stmt, ":name", tb_str_of(cursor_name));
@@ -157,14 +221,26 @@ enum tb_code tb_outbox_read_status(struct tb_outbox_reader *reader, const char *
         .parked = tb_stmt_int64(stmt, 8),
         .oldest_event_at_ms = tb_stmt_int64(stmt, 9),
         .oldest_key_at_ms = tb_stmt_int64(stmt, 10),
+        .any_pending = tb_stmt_int64(stmt, 11),
+        .any_oldest_pending_at_ms = tb_stmt_int64(stmt, 12),
+        .any_oldest_pending_uptime_ms = tb_stmt_int64(stmt, 13),
     };
     int64_t first_row = tb_stmt_int64(stmt, 1);
     tb_stmt_copy_text(stmt, 0, status.epoch, sizeof status.epoch);
     status.last_sequence = within_epoch(status.last_row, first_row);
     status.delivered_sequence = within_epoch(status.cursor_row, first_row);
-    tb_stmt_reset(stmt);
     *ret_status = status;
     return TB_OK;
+}
+
+static void read_parked(struct tb_stmt *stmt, struct tb_parked_order *ret_order)
+{
+    tb_stmt_copy_text(stmt, 0, ret_order->order_id, sizeof ret_order->order_id);
+    ret_order->row = tb_stmt_int64(stmt, 1);
+    ret_order->snapshot = tb_stmt_int64(stmt, 2) != 0;
+    ret_order->unpark = tb_stmt_int64(stmt, 3);
+    ret_order->bytes = tb_stmt_int64(stmt, 4);
+    ret_order->number = tb_stmt_int64(stmt, 5);
 }
 
 enum tb_code tb_outbox_list_parked(struct tb_outbox_reader *reader, const char *cursor_name,
@@ -181,8 +257,65 @@ enum tb_code tb_outbox_list_parked(struct tb_outbox_reader *reader, const char *
         TB_TRY(tb_stmt_step(stmt, &row, err));
         if (!row)
             break;
-        tb_stmt_copy_text(stmt, 0, ret_parked[count].order_id, sizeof ret_parked[count].order_id);
-        ret_parked[count++].row = tb_stmt_int64(stmt, 1);
+        read_parked(stmt, &ret_parked[count++]);
+    }
+    *ret_count = count;
+    return TB_OK;
+}
+
+enum tb_code tb_outbox_next_parked(struct tb_outbox_reader *reader, const char *cursor_name,
+                                   const char *after, struct tb_parked_details *ret_parked,
+                                   struct tb_error *err)
+{
+    TB_CLEANUP(tb_stmt_resetp)
+    struct tb_stmt *const stmt = &reader->stmts[TB_STMT_OUTBOX_NEXT_PARKED];
+    bool row = false;
+
+    tb_stmt_bind_text(stmt, ":name", tb_str_of(cursor_name));
+    tb_stmt_bind_text(stmt, ":after", tb_str_of(after));
+    TB_TRY(tb_stmt_step(stmt, &row, err));
+    if (!row)
+        return tb_error_set(err, TB_NOT_FOUND, "no other order is parked");
+    read_parked(stmt, &ret_parked->order);
+    ret_parked->at_ms = tb_stmt_int64(stmt, 6);
+    tb_stmt_copy_text(stmt, 7, ret_parked->reason, sizeof ret_parked->reason);
+    return TB_OK;
+}
+
+enum tb_code tb_outbox_read_snapshots(struct tb_outbox_reader *reader, const char *cursor_name,
+                                      struct tb_outbox_snapshots *ret_snapshots,
+                                      struct tb_error *err)
+{
+    TB_CLEANUP(tb_stmt_resetp)
+    struct tb_stmt *const stmt = &reader->stmts[TB_STMT_OUTBOX_SNAPSHOTS];
+    bool row = false;
+
+    tb_stmt_bind_text(stmt, ":name", tb_str_of(cursor_name));
+    TB_TRY(tb_stmt_step(stmt, &row, err));
+    *ret_snapshots = (struct tb_outbox_snapshots){row ? tb_stmt_int64(stmt, 0) : 1,
+                                                  row ? tb_stmt_int64(stmt, 1) : 0};
+    return TB_OK;
+}
+
+enum tb_code tb_outbox_list_recoveries(struct tb_outbox_reader *reader,
+                                       struct tb_recovery *ret_recoveries, size_t max,
+                                       size_t *ret_count, struct tb_error *err)
+{
+    struct tb_stmt *stmt = &reader->stmts[TB_STMT_OUTBOX_RECOVERIES];
+    size_t count = 0;
+    bool row = true;
+
+    tb_stmt_bind_int64(stmt, ":max", (int64_t)max);
+    for (;;) {
+        TB_TRY(tb_stmt_step(stmt, &row, err));
+        if (!row)
+            break;
+        struct tb_recovery *recovery = &ret_recoveries[count++];
+
+        recovery->at_ms = tb_stmt_int64(stmt, 0);
+        tb_stmt_copy_text(stmt, 1, recovery->file, sizeof recovery->file);
+        tb_stmt_copy_text(stmt, 2, recovery->reason, sizeof recovery->reason);
+        tb_stmt_copy_text(stmt, 3, recovery->set_aside, sizeof recovery->set_aside);
     }
     *ret_count = count;
     return TB_OK;
@@ -192,7 +325,8 @@ enum tb_code tb_outbox_order_delivered(struct tb_outbox_reader *reader, const ch
                                        struct tb_str order_id, bool *ret_delivered,
                                        struct tb_error *err)
 {
-    struct tb_stmt *stmt = &reader->stmts[TB_STMT_OUTBOX_DELIVERED];
+    TB_CLEANUP(tb_stmt_resetp)
+    struct tb_stmt *const stmt = &reader->stmts[TB_STMT_OUTBOX_DELIVERED];
     bool row = false;
 
     tb_stmt_bind_text(stmt, ":name", tb_str_of(cursor_name));
@@ -201,6 +335,5 @@ enum tb_code tb_outbox_order_delivered(struct tb_outbox_reader *reader, const ch
     if (!row)
         return tb_error_set(err, TB_NOT_FOUND, "no such order");
     *ret_delivered = tb_stmt_int64(stmt, 0) != 0;
-    tb_stmt_reset(stmt);
     return TB_OK;
 }

@@ -1,56 +1,38 @@
 #include "store/writer_priv.h"
 
-/* Finds the last row that every relay has passed; 0 if there are no relays, because then no row
- * was acknowledged. */
-static enum tb_code acknowledged_row(struct tb_writer *writer, int64_t *ret_row,
-                                     struct tb_error *err)
+/* The uptime at which rows were written that have now been kept for keep_ms. */
+static int64_t expired_ms(const struct tb_writer *writer, int64_t keep_ms)
 {
-    const struct tb_writer_options *options = &writer->options;
-    struct tb_stmt *stmt = &writer->store->stmts[TB_STMT_CURSOR];
-    /* The newest row always stays: readers learn from it where the outbox ends. */
-    int64_t lowest = options->cursor_count > 0 ? writer->store->last_row - 1 : 0;
-
-    for (size_t i = 0; i < options->cursor_count; i++) {
-        bool found = false;
-        int64_t row = 0;
-
-        tb_stmt_bind_text(stmt, ":name", tb_str_of(options->cursor_names[i]));
-        TB_TRY(tb_stmt_step(stmt, &found, err));
-        if (found)
-            row = tb_stmt_int64(stmt, 0);
-        tb_stmt_reset(stmt);
-        if (row < lowest)
-            lowest = row;
-    }
-    *ret_row = lowest;
-    return TB_OK;
+    return tb_uptime_ms(&writer->store->uptime, writer->options.clock) - keep_ms;
 }
 
-static enum tb_code delete_outbox(struct tb_writer *writer, int64_t now_ms, struct tb_error *err)
+static enum tb_code delete_outbox(struct tb_writer *writer, struct tb_error *err)
 {
     struct tb_stmt *stmt = &writer->store->stmts[TB_STMT_DELETE_OUTBOX];
-    int64_t acked = 0, keep_ms = writer->options.outbox_keep_ms;
+    int64_t acked = 0;
+    /* The newest row always stays: readers learn from it where the outbox ends. */
+    int64_t last = writer->store->last_row - 1;
 
-    TB_TRY(acknowledged_row(writer, &acked, err));
+    TB_TRY(tb_cursors_lowest(writer, &acked, err));
+    if (last < acked)
+        acked = last;
     tb_stmt_bind_int64(stmt, ":acked", acked);
     tb_stmt_bind_int64(stmt, ":chunk", TB_RETENTION_CHUNK);
-    tb_stmt_bind_int64(stmt, ":from", now_ms - keep_ms);
-    tb_stmt_bind_int64(stmt, ":to", now_ms + keep_ms);
+    tb_stmt_bind_int64(stmt, ":expired", expired_ms(writer, writer->options.outbox_keep_ms));
     return tb_stmt_run(stmt, err);
 }
 
-static enum tb_code delete_answers(struct tb_writer *writer, int64_t now_ms, struct tb_error *err)
+static enum tb_code delete_answers(struct tb_writer *writer, struct tb_error *err)
 {
     struct tb_stmt *stmt = &writer->store->stmts[TB_STMT_DELETE_ANSWERS];
 
-    tb_stmt_bind_int64(stmt, ":before", now_ms - writer->options.idempotency_keep_ms);
+    tb_stmt_bind_int64(stmt, ":expired", expired_ms(writer, writer->options.idempotency_keep_ms));
     tb_stmt_bind_int64(stmt, ":chunk", TB_RETENTION_CHUNK);
     return tb_stmt_run(stmt, err);
 }
 
 /* Deletes one chunk in a transaction of its own. *ret_more: call it again. */
-static enum tb_code delete_chunk(struct tb_writer *writer, int64_t now_ms, bool *ret_more,
-                                 struct tb_error *err)
+static enum tb_code delete_chunk(struct tb_writer *writer, bool *ret_more, struct tb_error *err)
 {
     TB_CLEANUP(tb_txn_rollback) struct tb_txn txn = {0};
     struct tb_db *db = writer->store->db;
@@ -58,13 +40,14 @@ static enum tb_code delete_chunk(struct tb_writer *writer, int64_t now_ms, bool 
 
     TB_TRY(tb_txn_begin(&txn, db, err));
     if (writer->options.outbox_keep_ms >= 0) {
-        TB_TRY(delete_outbox(writer, now_ms, err));
+        TB_TRY(delete_outbox(writer, err));
         more = tb_db_changes(db) >= TB_RETENTION_CHUNK;
     }
     if (!more) { /* else the outbox rows have used up the chunk */
-        TB_TRY(delete_answers(writer, now_ms, err));
+        TB_TRY(delete_answers(writer, err));
         more = tb_db_changes(db) >= TB_RETENTION_CHUNK;
     }
+    TB_TRY(tb_store_save_uptime(writer->store, err));
     TB_TRY(tb_txn_commit(&txn, err));
     *ret_more = more;
     return TB_OK;
@@ -73,13 +56,12 @@ static enum tb_code delete_chunk(struct tb_writer *writer, int64_t now_ms, bool 
 /* Is there anything that a later round may delete? */
 static enum tb_code may_expire(struct tb_store *store, bool *ret_may, struct tb_error *err)
 {
-    struct tb_stmt *stmt = &store->stmts[TB_STMT_MAY_EXPIRE];
+    TB_CLEANUP(tb_stmt_resetp) struct tb_stmt *const stmt = &store->stmts[TB_STMT_MAY_EXPIRE];
     bool row = false;
 
     TB_TRY(tb_stmt_step(stmt, &row, err));
     TB_ASSERT(row);
     *ret_may = tb_stmt_int64(stmt, 0) != 0;
-    tb_stmt_reset(stmt);
     return TB_OK;
 }
 
@@ -96,15 +78,25 @@ void tb_retention_run(struct tb_writer *writer, int64_t now_ms)
 
     if (writer->retention_at_ms < 0 || writer->retention_at_ms > now_ms)
         return;
-    int64_t wall_ms = tb_retention_clock_now_ms(&writer->retention_clock, writer->options.clock,
-                                                writer->options.idempotency_keep_ms);
-    enum tb_code code = delete_chunk(writer, wall_ms, &more, &err);
+    enum tb_code code = delete_chunk(writer, &more, &err);
     if (code == TB_OK && more)
         return;
     if (code == TB_OK)
         code = may_expire(writer->store, &left, &err);
+    tb_writer_note_lock(writer, code);
     if (code != TB_OK && code != TB_FULL && code != TB_BUSY)
         tb_writer_mark_broken(writer);
     /* After a failure wait for the next round: data that is kept for too long does no harm. */
     writer->retention_at_ms = code != TB_OK || left ? now_ms + TB_RETENTION_ROUND_MS : -1;
+}
+
+void tb_retention_stop(struct tb_writer *writer)
+{
+    struct tb_store *store = writer->store;
+    struct tb_error err = {0};
+
+    /* If it fails, rows expire up to an hour of uptime later: see load_uptime. */
+    if (tb_writer_healthy(writer) && tb_uptime_ms(&store->uptime, writer->options.clock) >=
+                                         store->saved_uptime_ms + TB_RETENTION_SAVE_MS)
+        (void)!tb_store_save_uptime(store, &err);
 }

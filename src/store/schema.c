@@ -65,6 +65,60 @@ static const char *const steps[] = {
     " PRIMARY KEY(cursor, order_id)"
     ") STRICT, WITHOUT ROWID;"
     "CREATE INDEX parked_order_id ON parked(order_id);",
+    /* uptime_ms: the node's uptime when the row was written; retention counts in it. Rows of
+     * earlier schemas count as written when the uptime began. */
+    "ALTER TABLE meta ADD COLUMN uptime_ms INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE outbox ADD COLUMN uptime_ms INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE idempotency ADD COLUMN uptime_ms INTEGER NOT NULL DEFAULT 0;"
+    "DROP INDEX idempotency_created_at;"
+    "CREATE INDEX idempotency_uptime ON idempotency(uptime_ms);",
+    /* snapshots: the orders with numbers from `next` to `last`, which a relay sends as they are
+     * before any further row. recoveries: what recovery.h did. number_floor: the highest order
+     * number that was given by a state of this store which is lost. */
+    "CREATE TABLE snapshots("
+    " cursor TEXT PRIMARY KEY,"
+    " next INTEGER NOT NULL CHECK(next >= 1),"
+    " last INTEGER NOT NULL"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE TABLE recoveries("
+    " id INTEGER PRIMARY KEY,"
+    " at INTEGER NOT NULL,"
+    " file TEXT NOT NULL,"
+    " reason TEXT NOT NULL,"
+    " set_aside TEXT NOT NULL"
+    ") STRICT;"
+    "ALTER TABLE meta ADD COLUMN number_floor INTEGER NOT NULL DEFAULT 0;",
+    /* unpark: so often somebody asked to send the order again. snapshot: the log refused the order
+     * as a whole, so that it is not enough to send the rows that were kept. */
+    "ALTER TABLE parked ADD COLUMN unpark INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE parked ADD COLUMN snapshot INTEGER NOT NULL DEFAULT 0;",
+    /* delivered: of each partition of a log the last record that it has acknowledged, and the last
+     * one that was found there later (checked). In the partition all of the outbox's rows up to
+     * `row` are at or before the offset. resend: what is sent to a log again (outbox.h). */
+    "CREATE TABLE delivered("
+    " cursor TEXT NOT NULL,"
+    " partition INTEGER NOT NULL,"
+    " checked INTEGER NOT NULL,"
+    " offset INTEGER NOT NULL,"
+    " event_id TEXT NOT NULL,"
+    " row INTEGER NOT NULL,"
+    " PRIMARY KEY(cursor, partition, checked)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE TABLE resend("
+    " cursor TEXT PRIMARY KEY,"
+    " id INTEGER NOT NULL,"
+    " reason TEXT NOT NULL,"
+    " requested_at INTEGER NOT NULL,"
+    " held INTEGER NOT NULL,"
+    " since INTEGER NOT NULL,"
+    " after_row INTEGER NOT NULL,"
+    " through_row INTEGER NOT NULL,"
+    " next INTEGER NOT NULL,"
+    " done_row INTEGER NOT NULL,"
+    " sent INTEGER NOT NULL"
+    ") STRICT, WITHOUT ROWID;",
+    /* log_id: of the log on this node that has what its cursor and its snapshots say. */
+    "ALTER TABLE meta ADD COLUMN log_id TEXT NOT NULL DEFAULT '';",
 };
 
 enum tb_code tb_store_migrate(struct tb_db *db, struct tb_error *err)

@@ -9,16 +9,21 @@
 
 /* Identifies the file, so that a copy or a restored backup is recognised: its inode number, and
  * its time of birth, because file systems reuse the inode number of a deleted file at once. The
- * number of the device is left out: it may change from boot to boot. */
-static enum tb_code file_identity(const char *path, char ret_id[64], struct tb_error *err)
+ * number of the device is left out: it may change from boot to boot. Both stay if a backup is
+ * written over the file; the identity of its folder, behind a slash, then changes. */
+static enum tb_code file_identity(const struct tb_store *store, char ret_id[128],
+                                  struct tb_error *err)
 {
+    const char *path = store->path, *folder = store->options.folder_id;
     struct statx st;
 
     if (statx(AT_FDCWD, path, 0, STATX_INO | STATX_BTIME, &st) != 0)
         return tb_error_errno(err, TB_UNAVAILABLE, errno, "cannot look at %s", path);
     bool born = (st.stx_mask & STATX_BTIME) != 0;
-    snprintf(ret_id, 64, "%" PRIu64 "-%" PRId64 ".%09" PRIu32, (uint64_t)st.stx_ino,
-             born ? (int64_t)st.stx_btime.tv_sec : 0, born ? st.stx_btime.tv_nsec : 0);
+    snprintf(ret_id, sizeof store->file_id, "%" PRIu64 "-%" PRId64 ".%09" PRIu32 "%s%s",
+             (uint64_t)st.stx_ino, born ? (int64_t)st.stx_btime.tv_sec : 0,
+             born ? st.stx_btime.tv_nsec : 0, folder && folder[0] ? "/" : "",
+             folder ? folder : "");
     return TB_OK;
 }
 
@@ -26,7 +31,7 @@ static void new_epoch_name(struct tb_store *store, char ret_epoch[TB_EPOCH_SIZE]
 {
     uint64_t value = 0;
 
-    tb_random_fill(store->random, &value, sizeof value);
+    tb_random_fill(store->options.random, &value, sizeof value);
     snprintf(ret_epoch, TB_EPOCH_SIZE, "%016" PRIx64, value);
 }
 
@@ -58,21 +63,42 @@ static enum tb_code create_meta(struct tb_store *store, struct tb_error *err)
     struct tb_stmt *meta = &store->stmts[TB_STMT_INSERT_META];
 
     tb_stmt_bind_text(meta, ":node", tb_str_of(store->node));
-    tb_stmt_bind_int64(meta, ":created_at", tb_clock_wall_ms(store->clock));
+    tb_stmt_bind_int64(meta, ":created_at", tb_clock_wall_ms(store->options.clock));
     tb_stmt_bind_text(meta, ":file_id", tb_str_of(store->file_id));
     return begin_epoch(store, meta, err);
 }
 
-/* The file is a copy, or was restored from one. */
-static enum tb_code begin_epoch_of_copy(struct tb_store *store, struct tb_error *err)
+/* is_copy: the file is a copy, or was restored from one. */
+static enum tb_code write_file_id(struct tb_store *store, bool is_copy, struct tb_error *err)
 {
     struct tb_stmt *file_id = &store->stmts[TB_STMT_SET_FILE_ID];
 
     tb_stmt_bind_text(file_id, ":file_id", tb_str_of(store->file_id));
-    return begin_epoch(store, file_id, err);
+    return is_copy ? begin_epoch(store, file_id, err) : tb_stmt_run(file_id, err);
 }
 
-enum meta_state { META_MISSING, META_COPIED, META_OURS };
+enum meta_state {
+    META_MISSING,
+    META_COPIED,
+    META_OURS_PARTLY, /* as far as both are known; the folder's identity is not in the store yet */
+    META_OURS
+};
+
+/* An earlier build has stored no folder; and a folder whose identity is not known proves nothing.
+ */
+static enum meta_state compare_ids(struct tb_str stored, struct tb_str ours)
+{
+    size_t file_len = strcspn(ours.ptr, "/");
+    const char *slash = stored.len > 0 ? memchr(stored.ptr, '/', stored.len) : NULL;
+    size_t stored_len = slash ? (size_t)(slash - stored.ptr) : stored.len;
+
+    if (tb_str_eq(stored, ours))
+        return META_OURS;
+    if (!tb_str_eq((struct tb_str){stored.ptr, stored_len}, (struct tb_str){ours.ptr, file_len}) ||
+        (slash && file_len < ours.len))
+        return META_COPIED;
+    return slash ? META_OURS : META_OURS_PARTLY;
+}
 
 static enum tb_code read_meta(struct tb_store *store, enum meta_state *ret_state,
                               struct tb_error *err)
@@ -85,19 +111,19 @@ static enum tb_code read_meta(struct tb_store *store, enum meta_state *ret_state
         *ret_state = META_MISSING;
         return TB_OK;
     }
+    store->created_at_ms = tb_stmt_int64(stmt, 3);
     struct tb_str node = tb_stmt_text(stmt, 0);
     if (!tb_str_eq(node, tb_str_of(store->node)))
         return tb_error_set(err, TB_CONFLICT, "%s belongs to node %.*s, not to %s", store->path,
                             (int)node.len, node.ptr, store->node);
     store->forced_offline = tb_stmt_int64(stmt, 1) != 0;
-    *ret_state =
-        tb_str_eq(tb_stmt_text(stmt, 2), tb_str_of(store->file_id)) ? META_OURS : META_COPIED;
+    *ret_state = compare_ids(tb_stmt_text(stmt, 2), tb_str_of(store->file_id));
     return TB_OK;
 }
 
 static enum tb_code load_epoch(struct tb_store *store, struct tb_error *err)
 {
-    struct tb_stmt *stmt = &store->stmts[TB_STMT_LAST_EPOCH];
+    TB_CLEANUP(tb_stmt_resetp) struct tb_stmt *const stmt = &store->stmts[TB_STMT_LAST_EPOCH];
     bool row = false;
 
     TB_TRY(tb_stmt_step(stmt, &row, err));
@@ -105,7 +131,6 @@ static enum tb_code load_epoch(struct tb_store *store, struct tb_error *err)
         return tb_error_set(err, TB_CORRUPT, "%s has no epoch", store->path);
     tb_stmt_copy_text(stmt, 0, store->epoch, sizeof store->epoch);
     store->epoch_first_row = tb_stmt_int64(stmt, 1);
-    tb_stmt_reset(stmt);
     return TB_OK;
 }
 
@@ -113,13 +138,42 @@ enum tb_code tb_store_load_counters(struct tb_store *store, struct tb_error *err
 {
     int64_t number = 0, row = 0;
 
-    TB_TRY(
-        tb_db_query_int64(store->db, "SELECT coalesce(max(number), 0) FROM orders", &number, err));
+    TB_TRY(tb_db_query_int64(store->db,
+                             "SELECT max(coalesce((SELECT max(number) FROM orders), 0),"
+                             " coalesce((SELECT number_floor FROM meta), 0))",
+                             &number, err));
     TB_TRY(tb_db_query_int64(
         store->db, "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'outbox'), 0)",
         &row, err));
     store->last_number = number;
     store->last_row = row;
+    return TB_OK;
+}
+
+/* Rows are written more often than the uptime alone is, so theirs may be later. */
+static enum tb_code load_uptime(struct tb_store *store, struct tb_error *err)
+{
+    int64_t total_ms = 0;
+
+    TB_TRY(
+        tb_db_query_int64(store->db,
+                          "SELECT max(coalesce((SELECT uptime_ms FROM meta), 0),"
+                          " coalesce((SELECT uptime_ms FROM outbox ORDER BY row DESC LIMIT 1), 0),"
+                          " coalesce((SELECT max(uptime_ms) FROM idempotency), 0))",
+                          &total_ms, err));
+    store->uptime = tb_uptime_start(total_ms, store->options.clock);
+    store->saved_uptime_ms = total_ms;
+    return TB_OK;
+}
+
+enum tb_code tb_store_save_uptime(struct tb_store *store, struct tb_error *err)
+{
+    struct tb_stmt *stmt = &store->stmts[TB_STMT_SET_UPTIME];
+    int64_t now_ms = tb_uptime_ms(&store->uptime, store->options.clock);
+
+    tb_stmt_bind_int64(stmt, ":uptime", now_ms);
+    TB_TRY(tb_stmt_run(stmt, err));
+    store->saved_uptime_ms = now_ms;
     return TB_OK;
 }
 
@@ -133,9 +187,11 @@ static void close_db(struct tb_store *store)
 static enum tb_code open_db(struct tb_store *store, struct tb_error *err)
 {
     TB_TRY(tb_db_open(store->path, TB_DB_DURABLE, TB_STORE_WAL_PAGES, &store->db, err));
+    tb_db_watch_checkpoints(store->db, store->options.checkpoints);
     /* Only readers and foreign programs hold locks; clients wait no longer than this for them. */
-    TB_TRY(tb_db_exec(store->db, "PRAGMA busy_timeout=250", err));
+    tb_db_set_busy_timeout(store->db, 250);
     TB_TRY(tb_store_migrate(store->db, err));
+    TB_TRY(tb_db_mark_wal(store->db, err));
     TB_TRY(tb_statements_prepare(store->stmts, store->db, 0, TB_STMT_STORE_END, err));
     return tb_store_load_counters(store, err);
 }
@@ -158,12 +214,16 @@ static enum tb_code open_first(struct tb_store *store, struct tb_error *err)
 
     TB_TRY(make_private(store->path, err));
     TB_TRY(open_db(store, err));
-    TB_TRY(file_identity(store->path, store->file_id, err));
+    TB_TRY(file_identity(store, store->file_id, err));
     TB_TRY(read_meta(store, &state, err));
-    if (state == META_MISSING)
+    if (state == META_MISSING) {
         TB_TRY(create_meta(store, err));
-    if (state == META_COPIED)
-        TB_TRY(begin_epoch_of_copy(store, err));
+        TB_TRY(read_meta(store, &state, err));
+    }
+    store->is_copy = state == META_COPIED;
+    if (state != META_OURS)
+        TB_TRY(write_file_id(store, store->is_copy, err));
+    TB_TRY(load_uptime(store, err));
     return load_epoch(store, err);
 }
 
@@ -179,15 +239,23 @@ enum tb_code tb_store_open(const struct tb_store_options *options, struct tb_sto
     }
     TB_ASSERT(strlen(options->node) <= TB_NODE_MAX);
     snprintf(store->node, sizeof store->node, "%s", options->node);
-    store->clock = options->clock;
-    store->random = options->random;
-    store->day_start_minutes = options->day_start_minutes;
-    store->event_max_bytes = options->event_max_bytes;
+    store->options = *options;
+    store->options.path = store->path;
+    store->options.node = store->node;
     store->ids = (struct tb_uuid_gen){.clock = options->clock, .random = options->random};
 
     code = open_first(store, err);
     if (code != TB_OK) {
         tb_store_free(store);
+        if (code == TB_CORRUPT && err->native == TB_DB_FOREIGN_WAL)
+            return tb_error_wrap(err,
+                                 "to go on without the orders that only the -wal has, move it "
+                                 "away; or put back the file that it is of");
+        if (code == TB_CORRUPT)
+            return tb_error_wrap(err,
+                                 "%s is damaged: put back a copy of it, or move it and its -wal "
+                                 "away to begin without its orders",
+                                 options->path);
         return tb_error_wrap(err, "opening the store");
     }
     *ret_store = store;
@@ -200,23 +268,33 @@ enum tb_code tb_store_open(const struct tb_store_options *options, struct tb_sto
  * of these frames breaks their chain of checksums. */
 static enum tb_code overwrite_unknown_frames(struct tb_store *store, struct tb_error *err)
 {
+    TB_CLEANUP(tb_txn_rollback) struct tb_txn txn = {0};
     int64_t version = 0;
     char sql[48];
 
     TB_TRY(tb_db_query_int64(store->db, "PRAGMA user_version", &version, err));
     snprintf(sql, sizeof sql, "PRAGMA user_version=%d", (int)version);
-    return tb_db_exec(store->db, sql, err);
+    TB_TRY(tb_txn_begin(&txn, store->db, err));
+    TB_TRY(tb_db_exec(store->db, sql, err));
+    return tb_txn_commit(&txn, err);
+}
+
+enum tb_code tb_store_check_place(const struct tb_store *store, struct tb_error *err)
+{
+    char id[sizeof store->file_id];
+
+    TB_TRY(file_identity(store, id, err));
+    return strcmp(id, store->file_id) == 0
+               ? TB_OK
+               : tb_error_set(err, TB_CORRUPT, "%s was replaced while it was open", store->path);
 }
 
 static enum tb_code reopen(struct tb_store *store, struct tb_error *err)
 {
     enum meta_state state = META_MISSING;
-    char id[sizeof store->file_id];
 
     /* Check first: SQLite would create the file anew if it is gone. */
-    TB_TRY(file_identity(store->path, id, err));
-    if (strcmp(id, store->file_id) != 0)
-        return tb_error_set(err, TB_CORRUPT, "%s was replaced while it was open", store->path);
+    TB_TRY(tb_store_check_place(store, err));
     TB_TRY(open_db(store, err));
     TB_TRY(overwrite_unknown_frames(store, err));
     TB_TRY(read_meta(store, &state, err));
@@ -262,6 +340,11 @@ int64_t tb_store_last_sequence(const struct tb_store *store)
 bool tb_store_forced_offline(const struct tb_store *store)
 {
     return store->forced_offline;
+}
+
+struct tb_uptime tb_store_uptime(const struct tb_store *store)
+{
+    return store->uptime;
 }
 
 enum tb_code tb_store_renew_epoch(struct tb_store *store, struct tb_error *err)

@@ -8,8 +8,9 @@
  * Errors:  TB_CONFLICT: the schema is newer than this build, or the file belongs to another node
  *          or program; otherwise as db.h. */
 #pragma once
+#include "base/sqlite/checkpoints.h"
 #include "base/sqlite/db.h"
-#include "base/time/clock.h"
+#include "base/time/uptime.h"
 #include "store/outbox.h"
 
 struct tb_store;
@@ -19,6 +20,8 @@ struct tb_store_options {
     const struct tb_clock *clock;   /* borrowed */
     const struct tb_random *random; /* borrowed */
     int day_start_minutes;
+    const char *folder_id;              /* of the folder (data_dir.h); NULL or "": not known */
+    struct tb_checkpoints *checkpoints; /* borrowed; NULL: nobody watches them */
     /* A command whose event (with its traceparent) is larger is refused with 413; 0: no limit. */
     int64_t event_max_bytes;
 };
@@ -28,6 +31,7 @@ void tb_store_free(struct tb_store *store); /* checkpoints; NULL is fine */
 const char *tb_store_epoch(const struct tb_store *store);
 int64_t tb_store_last_sequence(const struct tb_store *store); /* in the present epoch */
 bool tb_store_forced_offline(const struct tb_store *store);
+struct tb_uptime tb_store_uptime(const struct tb_store *store); /* of this node */
 /* Begins a new epoch: call it when the log has events of this store that the store does not have,
  * because it was restored from a backup. */
 TB_CHECKED enum tb_code tb_store_renew_epoch(struct tb_store *store, struct tb_error *err);

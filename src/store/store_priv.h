@@ -17,27 +17,30 @@
 #define TB_STORE_WAL_PAGES_BUSY 500 /* while batches have more than one command */
 
 struct tb_store {
-    char *path; /* owned */
+    struct tb_store_options options; /* path and node are the two below */
+    char *path;                      /* owned */
     char node[TB_NODE_MAX + 1];
-    const struct tb_clock *clock;   /* borrowed */
-    const struct tb_random *random; /* borrowed */
-    int day_start_minutes;
-    int64_t event_max_bytes;
     struct tb_uuid_gen ids;
     struct tb_db *db; /* owned; NULL after a reopen that failed */
     struct tb_stmt stmts[TB_STMT_COUNT];
-    char file_id[64]; /* tells this file from a copy of it (file_identity in store.c) */
+    char file_id[128]; /* tells this file from a copy of it (file_identity in store.c) */
     /* Copies of values in the tables. All are read when the database is opened; last_row and
      * last_number are read again after a rollback. */
     char epoch[TB_EPOCH_SIZE];
     int64_t epoch_first_row;
     int64_t last_row, last_number;
+    int64_t created_at_ms;
     bool forced_offline;
+    struct tb_uptime uptime;
+    int64_t saved_uptime_ms; /* in the table meta */
+    bool is_copy;            /* as tb_store_is_copy says */
     /* Buffers for one command, kept to save allocations. */
     struct tb_buf doc, payload;
     struct tb_field_errors errors;
 };
 
+/* TB_CORRUPT, TB_UNAVAILABLE: the file at the path is no longer the one that is open. */
+enum tb_code tb_store_check_place(const struct tb_store *store, struct tb_error *err);
 enum tb_code tb_store_migrate(struct tb_db *db, struct tb_error *err);
 
 /* execute.c */
@@ -58,9 +61,15 @@ TB_CHECKED enum tb_code tb_store_save_answer(struct tb_store *store, struct tb_s
                                              const uint8_t fingerprint[32],
                                              const struct tb_answer *answer, struct tb_error *err);
 
+/* cursors.c */
+/* Reads the present row of TB_STMT_FIND_CURSOR or TB_STMT_OUTBOX_CURSORS. */
+void tb_cursor_status_read(struct tb_stmt *stmt, struct tb_outbox_cursor *ret_cursor);
+
 /* store.c */
 /* Reads the last order number and the last outbox row from the tables. */
 TB_CHECKED enum tb_code tb_store_load_counters(struct tb_store *store, struct tb_error *err);
+/* Stores the uptime, in the caller's transaction or in one of its own. */
+TB_CHECKED enum tb_code tb_store_save_uptime(struct tb_store *store, struct tb_error *err);
 /* Closes the connection and opens it again. Afterwards no write depends on pages whose sync has
  * failed, and a commit whose outcome was unknown is either there or will never appear. On failure
  * the store has no connection; call it again. */

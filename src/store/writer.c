@@ -15,14 +15,13 @@ enum tb_code tb_writer_new(const struct tb_writer_options *options, struct tb_wr
     writer->reopen_backoff = (struct tb_backoff){.base_ms = TB_WRITER_REOPEN_BASE_MS,
                                                  .cap_ms = TB_WRITER_REOPEN_CAP_MS};
     atomic_init(&writer->healthy, true);
+    atomic_init(&writer->locked_at_ms, -1);
     atomic_init(&writer->stopping, false);
     tb_mailbox_init(&writer->mailbox, TB_WRITER_QUEUE_MAX);
     TB_ASSERT(pthread_mutex_init(&writer->relay_lock, NULL) == 0);
     writer->relay_due_ms = -1;
-    /* Not at once: after a start the wall clock may be wrong until the network has set it. */
-    writer->retention_at_ms = tb_clock_mono_ms(options->clock) + TB_RETENTION_ROUND_MS;
-    tb_retention_clock_now_ms(&writer->retention_clock, options->clock,
-                              options->idempotency_keep_ms);
+    tb_relay_writes_remember(writer);
+    writer->retention_at_ms = tb_clock_mono_ms(options->clock) + TB_RETENTION_FIRST_MS;
     *ret_writer = writer;
     return TB_OK;
 }
@@ -53,6 +52,7 @@ void tb_writer_free(struct tb_writer *writer)
     tb_mailbox_close(&writer->mailbox);
     for (take_batch(writer); writer->job_count > 0; take_batch(writer))
         refuse_unavailable(writer, "This node is shutting down; nothing was stored.");
+    tb_retention_stop(writer);
     tb_mailbox_release(&writer->mailbox);
     pthread_mutex_destroy(&writer->relay_lock);
     tb_store_free(writer->store);
@@ -62,11 +62,6 @@ void tb_writer_free(struct tb_writer *writer)
 enum tb_code tb_writer_post(struct tb_writer *writer, struct tb_job *job)
 {
     return tb_mailbox_post(&writer->mailbox, &job->mail) ? TB_OK : TB_BUSY;
-}
-
-size_t tb_writer_queue_length(struct tb_writer *writer)
-{
-    return tb_mailbox_count(&writer->mailbox);
 }
 
 /* Reopening rewrites the WAL before anything else is written. A failed sync is never just
@@ -83,7 +78,47 @@ static void try_reopen(struct tb_writer *writer, int64_t now_ms)
         return;
     }
     writer->reopen_at_ms =
-        now_ms + 1 + tb_backoff_next_ms(&writer->reopen_backoff, writer->store->random);
+        now_ms + 1 + tb_backoff_next_ms(&writer->reopen_backoff, writer->store->options.random);
+}
+
+void tb_writer_note_lock(struct tb_writer *writer, enum tb_code code)
+{
+    int64_t now_ms = tb_clock_mono_ms(writer->options.clock);
+
+    if (code == TB_OK)
+        atomic_store(&writer->locked_at_ms, -1);
+    if (code != TB_BUSY)
+        return;
+    if (atomic_load(&writer->locked_at_ms) < 0)
+        atomic_store(&writer->locked_at_ms, now_ms);
+    writer->probe_at_ms = now_ms + TB_WRITER_PROBE_MS;
+}
+
+static bool is_locked(const struct tb_writer *writer)
+{
+    return atomic_load(&writer->locked_at_ms) >= 0;
+}
+
+/* Without it, a node whose lock was seen by a command would seem locked until the next command. */
+static void probe_lock(struct tb_writer *writer)
+{
+    TB_CLEANUP(tb_txn_rollback) struct tb_txn txn = {0};
+    struct tb_error err = {0};
+    enum tb_code code = tb_txn_begin(&txn, writer->store->db, &err);
+
+    tb_writer_note_lock(writer, code);
+    if (code != TB_OK && code != TB_BUSY && code != TB_FULL)
+        tb_writer_mark_broken(writer);
+}
+
+/* A reader's snapshot or a full disk may have stopped a checkpoint. */
+static void keep_up(struct tb_writer *writer, int64_t now_ms)
+{
+    if (!tb_writer_healthy(writer) || now_ms < writer->upkeep_at_ms ||
+        !tb_db_wants_checkpoint(writer->store->db))
+        return;
+    tb_db_retry_checkpoint(writer->store->db);
+    writer->upkeep_at_ms = now_ms + TB_WRITER_UPKEEP_MS;
 }
 
 static int64_t ms_until(int64_t at_ms, int64_t now_ms)
@@ -100,6 +135,10 @@ static int64_t next_wait_ms(struct tb_writer *writer)
     wait_ms = tb_relay_writes_wait_ms(writer, now_ms);
     if (writer->retention_at_ms >= 0)
         wait_ms = tb_sooner_ms(wait_ms, ms_until(writer->retention_at_ms, now_ms));
+    if (is_locked(writer))
+        wait_ms = tb_sooner_ms(wait_ms, ms_until(writer->probe_at_ms, now_ms));
+    if (tb_db_wants_checkpoint(writer->store->db))
+        wait_ms = tb_sooner_ms(wait_ms, ms_until(writer->upkeep_at_ms, now_ms));
     return tb_mailbox_count(&writer->mailbox) > 0 ? 0 : wait_ms;
 }
 
@@ -115,8 +154,11 @@ int64_t tb_writer_step(struct tb_writer *writer)
         refuse_unavailable(writer, "The store cannot be written at present; nothing was stored.");
     else if (writer->job_count > 0 || tb_relay_writes_are_due(writer, now_ms))
         tb_writer_run_batch(writer);
+    else if (is_locked(writer) && now_ms >= writer->probe_at_ms)
+        probe_lock(writer);
     else
         tb_retention_run(writer, now_ms);
+    keep_up(writer, now_ms);
     return next_wait_ms(writer);
 }
 
@@ -152,4 +194,21 @@ const struct tb_writer_stats *tb_writer_stats(const struct tb_writer *writer)
 bool tb_writer_healthy(const struct tb_writer *writer)
 {
     return atomic_load(&writer->healthy);
+}
+
+bool tb_writer_found_full(const struct tb_writer *writer)
+{
+    return atomic_load(&writer->full);
+}
+
+bool tb_writer_found_damage(const struct tb_writer *writer)
+{
+    return atomic_load(&writer->damaged);
+}
+
+int64_t tb_writer_locked_ms(const struct tb_writer *writer)
+{
+    int64_t at_ms = atomic_load(&writer->locked_at_ms);
+
+    return at_ms < 0 ? -1 : tb_clock_mono_ms(writer->options.clock) - at_ms;
 }

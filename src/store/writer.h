@@ -23,6 +23,13 @@
 enum tb_job_type {
     TB_JOB_COMMAND,
     TB_JOB_LINK, /* force offline, or auto */
+    /* Removes the cursor of a log and its parked orders: nothing waits for that log any more. If
+     * it is configured again, it begins with the oldest row that is left. */
+    TB_JOB_FORGET,
+    /* Asks the relay of a log for the orders that it has parked, or one of them. */
+    TB_JOB_UNPARK,
+    /* Asks the relay of a log to send events again that the log had. */
+    TB_JOB_RESEND,
 };
 struct tb_job {
     struct tb_mail mail; /* first: the writer finds the job by it */
@@ -36,9 +43,19 @@ struct tb_job {
     struct tb_str traceparent;     /* absent: none */
     /* LINK, in */
     bool forced_offline;
+    /* FORGET, UNPARK, RESEND, in */
+    char log[TB_CURSOR_NAME_SIZE];
+    char order_id[TB_UUID_SIZE]; /* UNPARK; "": all */
+    int64_t since_ms;            /* RESEND: events from then on; 0: all */
     /* out */
-    enum tb_code code;       /* TB_OK: the command was executed or refused; LINK: it is stored */
+    /* TB_OK: the command was executed or refused; the others: it is stored. TB_CONFLICT: the log
+     * to forget is configured; the log of parked orders is not. */
+    enum tb_code code;
     struct tb_answer answer; /* COMMAND: always filled; the poster releases it */
+    /* FORGET: whether the log was remembered, and what waited for it */
+    bool was_remembered;
+    struct tb_outbox_cursor forgotten;
+    int64_t order_count; /* UNPARK: so many will be sent again */
 };
 
 enum tb_job_result { TB_RESULT_DONE, TB_RESULT_REFUSED, TB_RESULT_FAILED, TB_RESULT_COUNT };
@@ -56,7 +73,8 @@ struct tb_writer_options {
     void *disk_ctx;
     int64_t outbox_keep_ms; /* below 0: for ever */
     int64_t idempotency_keep_ms;
-    const char *const *cursor_names; /* every cursor that retention waits for */
+    /* The cursors of the logs that are configured. They are remembered with the first commit. */
+    const char *const *cursor_names;
     size_t cursor_count;
     void (*committed)(void *ctx); /* after a commit that added outbox rows: wake the relays */
     void *committed_ctx;
@@ -72,12 +90,28 @@ TB_CHECKED enum tb_code tb_writer_post(struct tb_writer *writer, struct tb_job *
  * stores the newest position with one of its next commits. */
 void tb_writer_post_cursor(struct tb_writer *writer, const char *cursor_name, int64_t row,
                            int64_t at_ms);
-/* Stores that a relay skips this order from `row` on, before or together with any cursor that is
- * posted later. False: too many wait to be stored. Texts are copied, the reason cut to fit. */
+/* Stores that a relay has sent the snapshots of all orders with numbers below `next`. */
+void tb_writer_post_snapshots(struct tb_writer *writer, const char *cursor_name, int64_t next);
+/* Stores that a relay skips this order from order->row on, before or together with any cursor that
+ * is posted later. order->unpark requests are answered by that. False: too many wait to be stored.
+ * Texts are copied, the reason cut to fit. */
 TB_CHECKED bool tb_writer_post_parked(struct tb_writer *writer, const char *cursor_name,
-                                      const char *order_id, int64_t row, const char *reason,
+                                      const struct tb_parked_order *order, const char *reason,
                                       int64_t at_ms);
-size_t tb_writer_queue_length(struct tb_writer *writer);
+/* Stores that a relay skips the order no more: its log has all that was kept back of it. */
+TB_CHECKED bool tb_writer_post_unparked(struct tb_writer *writer, const char *cursor_name,
+                                        const char *order_id);
+
+/* Stores where the log of the cursor has acknowledged a record. False: too many wait. */
+TB_CHECKED bool tb_writer_post_delivered(struct tb_writer *writer, const char *cursor_name,
+                                         const struct tb_delivered *delivered);
+/* Removes the delivered records that are `checked`: an older row was delivered behind one. */
+void tb_writer_post_unchecked(struct tb_writer *writer, const char *cursor_name);
+/* Stores how far a resend is. BEGUN removes all delivered records: the log is another one now.
+ * snapshots: all orders are to be sent as snapshots, too. */
+void tb_writer_post_resend(struct tb_writer *writer, const char *cursor_name,
+                           const struct tb_resend *state, enum tb_resend_event event,
+                           bool snapshots);
 
 /* Runs a batch of jobs; if none wait, one chunk of retention if that is due. Returns for how many
  * milliseconds the owner may wait before the next call (0: none; below 0: until woken). */
@@ -89,3 +123,10 @@ void tb_writer_stop(struct tb_writer *writer); /* from any thread */
 const struct tb_writer_stats *tb_writer_stats(const struct tb_writer *writer); /* any thread */
 /* False from an I/O error until the store could be reopened. Any thread. */
 bool tb_writer_healthy(const struct tb_writer *writer);
+/* The last command that changes something had no room on the disk. */
+bool tb_writer_found_full(const struct tb_writer *writer);
+/* The last command that changes something has found the file damaged or replaced. */
+bool tb_writer_found_damage(const struct tb_writer *writer);
+/* For how long another program's write lock has kept the writer out: it answers every command with
+ * 503, and goes on trying. Below 0: none does. Any thread. */
+int64_t tb_writer_locked_ms(const struct tb_writer *writer);

@@ -1,3 +1,4 @@
+#include "base/diag/diag.h"
 #include "store/writer_priv.h"
 
 /* Fills the answer of a job that failed. (A refused command has its answer from tb_store_execute.)
@@ -23,13 +24,17 @@ static void count_result(struct tb_writer *writer, const struct tb_job *job)
     tb_counter_add(&writer->stats.commands[job->command.type][result], 1);
 }
 
-/* When done() is called, a job belongs to its poster again: do not use it afterwards. */
+/* The job belongs to its poster again: do not use it afterwards. */
+static void reply(struct tb_writer *writer, struct tb_job *job)
+{
+    count_result(writer, job);
+    job->done(job);
+}
+
 static void reply_to_batch(struct tb_writer *writer)
 {
-    for (size_t i = 0; i < writer->job_count; i++) {
-        count_result(writer, writer->jobs[i]);
-        writer->jobs[i]->done(writer->jobs[i]);
-    }
+    for (size_t i = 0; i < writer->job_count; i++)
+        reply(writer, writer->jobs[i]);
     writer->job_count = 0;
 }
 
@@ -54,17 +59,6 @@ static bool below_reserve(const struct tb_writer *writer)
     return bytes >= 0 && bytes < options->disk_reserve_bytes;
 }
 
-/* How a batch is run.
- *
- *   TOGETHER --(one command breaks a constraint)--> IN_SAVEPOINTS
- *      |                                                 |
- *      +----------------(the disk is full)--------------+--> NOTHING
- *
- * IN_SAVEPOINTS undoes the command that fails, and keeps the others. For that SQLite copies every
- * page that a command changes, which costs a fifth of the writer's time. With NOTHING a repeated
- * command still gets its first answer. */
-enum batch_mode { WRITE_TOGETHER, WRITE_IN_SAVEPOINTS, WRITE_NOTHING };
-
 static enum tb_code write_command(struct tb_writer *writer, struct tb_job *job,
                                   struct tb_error *err)
 {
@@ -86,29 +80,8 @@ static bool concerns_one_command(const struct tb_error *err)
     return err->code == TB_CONFLICT || (err->code == TB_CORRUPT && err->native == 0);
 }
 
-static enum tb_code run_in_savepoint(struct tb_writer *writer, struct tb_job *job,
-                                     struct tb_error *err)
-{
-    struct tb_store *store = writer->store;
-    int64_t last_row = store->last_row, last_number = store->last_number;
-    enum tb_code code;
-
-    TB_TRY(tb_stmt_run(&store->stmts[TB_STMT_SAVEPOINT], err));
-    code = write_command(writer, job, err);
-    if (code != TB_OK) {
-        if (!concerns_one_command(err) || !tb_db_in_transaction(store->db))
-            return code;
-        struct tb_error why = *err;
-        TB_TRY(tb_stmt_run(&store->stmts[TB_STMT_ROLLBACK_TO], err));
-        store->last_row = last_row;
-        store->last_number = last_number;
-        why.code = TB_INTERNAL;
-        fail_job(job, &why);
-    }
-    return tb_stmt_run(&store->stmts[TB_STMT_RELEASE], err);
-}
-
-static enum tb_code run_command(struct tb_writer *writer, struct tb_job *job, enum batch_mode mode,
+/* full: nothing new may be stored; a repeated command still gets its first answer. */
+static enum tb_code run_command(struct tb_writer *writer, struct tb_job *job, bool full,
                                 struct tb_error *err)
 {
     bool known = false;
@@ -121,41 +94,67 @@ static enum tb_code run_command(struct tb_writer *writer, struct tb_job *job, en
                                     &job->answer, &known, err));
     if (known)
         return TB_OK;
-    if (mode == WRITE_NOTHING) {
+    if (full) {
         struct tb_error why = {0};
         tb_error_set(&why, TB_FULL,
                      "The disk of this node is nearly full; the order was not stored.");
         fail_job(job, &why);
         return TB_OK;
     }
-    if (mode == WRITE_IN_SAVEPOINTS)
-        return run_in_savepoint(writer, job, err);
     return write_command(writer, job, err);
 }
 
-static enum tb_code run_job(struct tb_writer *writer, struct tb_job *job, enum batch_mode mode,
+static enum tb_code run_job(struct tb_writer *writer, struct tb_job *job, bool full,
                             struct tb_error *err)
 {
     if (job->type == TB_JOB_COMMAND)
-        return run_command(writer, job, mode, err);
+        return run_command(writer, job, full, err);
+    if (job->type == TB_JOB_FORGET)
+        return tb_cursors_forget(writer, job, err);
+    if (job->type == TB_JOB_UNPARK)
+        return tb_cursors_unpark(writer, job, err);
+    if (job->type == TB_JOB_RESEND)
+        return tb_resend_ask(writer, job, err);
     struct tb_stmt *stmt = &writer->store->stmts[TB_STMT_SET_FORCED_OFFLINE];
     job->code = TB_OK;
     tb_stmt_bind_int64(stmt, ":forced", job->forced_offline);
     return tb_stmt_run(stmt, err);
 }
 
-/* Runs the whole batch in one transaction, with one COMMIT. writes: NULL for none. */
-static enum tb_code run_transaction(struct tb_writer *writer, enum batch_mode mode,
-                                    const struct tb_relay_writes *writes, struct tb_error *err)
+/* Runs the whole batch in one transaction, with one COMMIT. writes: NULL for none. *ret_failed is
+ * the job that failed; job_count: none, but something else. */
+static enum tb_code run_transaction(struct tb_writer *writer, bool full,
+                                    const struct tb_relay_writes *writes, size_t *ret_failed,
+                                    struct tb_error *err)
 {
     TB_CLEANUP(tb_txn_rollback) struct tb_txn txn = {0};
 
+    *ret_failed = writer->job_count;
     TB_TRY(tb_txn_begin(&txn, writer->store->db, err));
-    for (size_t i = 0; i < writer->job_count; i++)
-        TB_TRY(run_job(writer, writer->jobs[i], mode, err));
+    for (size_t i = 0; i < writer->job_count; i++) {
+        *ret_failed = i;
+        TB_TRY(run_job(writer, writer->jobs[i], full, err));
+    }
+    *ret_failed = writer->job_count;
     if (writes)
         TB_TRY(tb_relay_writes_store(writer->store, writes, err));
     return tb_txn_commit(&txn, err);
+}
+
+/* Answers the job that failed, and takes it out of the batch; the others are then run again. (With
+ * a savepoint for each command they would not have to be, but that costs every batch a fifth of
+ * the writer's time.) */
+static void drop_failed(struct tb_writer *writer, size_t failed, const struct tb_error *err)
+{
+    struct tb_job *job = writer->jobs[failed];
+    struct tb_error why = *err;
+
+    why.code = TB_INTERNAL;
+    fail_job(job, &why);
+    writer->job_count--;
+    memmove(&writer->jobs[failed], &writer->jobs[failed + 1],
+            (writer->job_count - failed) * sizeof writer->jobs[0]);
+    reply(writer, job);
 }
 
 /* A LINK job changes what the process sees only after its commit. */
@@ -172,6 +171,10 @@ static void complete_transaction(struct tb_writer *writer, int64_t rows_before, 
     bool grew = writer->store->last_row > rows_before;
 
     publish_forced_offline(writer);
+    if (grew) {
+        atomic_store(&writer->damaged, false);
+        atomic_store(&writer->full, false);
+    }
     writer->single_job = writer->job_count == 1;
     if (grew) {
         tb_histogram_observe(&writer->stats.commit_us, now_us - started_us);
@@ -201,6 +204,8 @@ static void fail_transaction(struct tb_writer *writer, const struct tb_error *er
         tb_error_set(&why, TB_UNAVAILABLE, "The store cannot be written; nothing was stored. (%s)",
                      err->text);
     why.native = err->native;
+    if (err->code == TB_CORRUPT && !atomic_exchange(&writer->damaged, true))
+        tb_diag(TB_DIAG_ERROR, "store.damaged", "%s: %s", writer->store->path, err->text);
     /* After a full disk or a lock the connection can be used again once the counters are read. */
     bool sound = err->code == TB_FULL || err->code == TB_BUSY;
     if (!sound || tb_store_load_counters(writer->store, &ignored) != TB_OK)
@@ -217,22 +222,31 @@ void tb_writer_run_batch(struct tb_writer *writer)
     int64_t started_us = tb_clock_mono_us(writer->options.clock);
     int64_t rows_before = writer->store->last_row;
     bool full = writer->job_count > 0 && below_reserve(writer);
-    enum batch_mode mode = full ? WRITE_NOTHING : WRITE_TOGETHER;
+    size_t failed;
 
-    tb_relay_writes_copy(writer, &writes);
-    enum tb_code code = run_transaction(writer, mode, &writes, &err);
-
-    if (code != TB_OK && mode == WRITE_TOGETHER && concerns_one_command(&err) &&
-        tb_store_load_counters(writer->store, &err) == TB_OK) {
-        mode = WRITE_IN_SAVEPOINTS;
-        code = run_transaction(writer, mode, &writes, &err);
+    /* What is committed to a file that was removed is lost as soon as this process ends. */
+    if (writer->job_count > 0 && tb_store_check_place(writer->store, &err) != TB_OK) {
+        fail_transaction(writer, &err);
+        return;
     }
+    tb_relay_writes_copy(writer, &writes);
+    enum tb_code code = run_transaction(writer, full, &writes, &failed, &err);
+
+    while (code != TB_OK && failed < writer->job_count && concerns_one_command(&err)) {
+        drop_failed(writer, failed, &err);
+        code = tb_store_load_counters(writer->store, &err);
+        if (code == TB_OK)
+            code = run_transaction(writer, full, &writes, &failed, &err);
+    }
+    if (code == TB_FULL)
+        atomic_store(&writer->full, true);
     if (code == TB_FULL && writer->job_count > 0 &&
         tb_store_load_counters(writer->store, &err) == TB_OK) {
-        writes.cursor_count = writes.parked_count = 0;
+        writes = (struct tb_relay_writes){0};
         tb_relay_writes_delay(writer, started_us / 1000 + TB_WRITER_CURSOR_RETRY_MS);
-        code = run_transaction(writer, WRITE_NOTHING, NULL, &err);
+        code = run_transaction(writer, true, NULL, &failed, &err);
     }
+    tb_writer_note_lock(writer, code);
     if (code != TB_OK) {
         fail_transaction(writer, &err);
         return;

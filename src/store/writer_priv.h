@@ -8,7 +8,6 @@
  * Units:   monotonic milliseconds, if nothing else is said. */
 #pragma once
 #include "base/time/backoff.h"
-#include "base/time/retention_clock.h"
 #include "store/store_priv.h"
 #include "store/writer.h"
 
@@ -19,7 +18,6 @@
 /* One outbox may have at most this many relays. Today it has two (TB_CURSOR_INPROC,
  * TB_CURSOR_KAFKA). */
 #define TB_WRITER_CURSORS_MAX 4
-#define TB_WRITER_CURSOR_NAME_MAX 32
 /* After a batch of one job the writer spins for this long before it sleeps: a client that sends
  * one order after the other has sent the next by then, and waking a thread takes longer. With one
  * connection the node reaches 0.50 of the orders per second of raw SQLite without spinning, and
@@ -32,11 +30,24 @@
 /* Rows that one transaction of retention deletes; it delays commands by a few milliseconds. */
 #define TB_RETENTION_CHUNK 1000
 #define TB_RETENTION_ROUND_MS INT64_C(3600000) /* from the end of one round to the next */
+/* From the start to the first round: a node that is switched off each evening has rounds too. */
+#define TB_RETENTION_FIRST_MS INT64_C(60000)
+/* A writer that ends stores the uptime unless a round has stored it this shortly before. */
+#define TB_RETENTION_SAVE_MS INT64_C(60000)
+
+/* While another program holds the write lock, the writer tries to get it this often; each try
+ * waits 250 ms. A checkpoint that could not do all is tried again as often as TB_WRITER_UPKEEP_MS.
+ */
+#define TB_WRITER_PROBE_MS 250
+#define TB_WRITER_UPKEEP_MS 1000
 
 struct tb_cursor_write {
-    char name[TB_WRITER_CURSOR_NAME_MAX];
+    char name[TB_CURSOR_NAME_SIZE];
     int64_t row, at_ms; /* newest posted; at_ms: wall clock */
-    int64_t written;    /* the row in the table, as far as this process knows */
+    /* The table has this row or a later one, as far as this process knows; -1: it may have no
+     * such cursor. */
+    int64_t written;
+    int64_t snapshots, snapshots_written; /* the same of tb_writer_post_snapshots */
 };
 
 /* Parked orders that are not stored yet. (The log has refused a parked order, and the relay skips
@@ -45,10 +56,22 @@ struct tb_cursor_write {
 #define TB_WRITER_PARKED_MAX 16
 #define TB_WRITER_REASON_SIZE 240
 struct tb_parked_write {
-    char cursor_name[TB_WRITER_CURSOR_NAME_MAX];
+    char cursor_name[TB_CURSOR_NAME_SIZE];
     char order_id[TB_UUID_SIZE];
     char reason[TB_WRITER_REASON_SIZE];
     int64_t row, at_ms; /* at_ms: wall clock */
+    bool snapshot;      /* as in struct tb_parked_order */
+    int64_t answered;   /* so many requests to unpark it */
+    bool unparked;      /* it is parked no more */
+};
+/* Records of so many partitions wait to be stored; the others are posted again. */
+#define TB_WRITER_DELIVERED_MAX 32
+struct tb_resend_write {
+    char cursor_name[TB_CURSOR_NAME_SIZE]; /* of delivered, too; "": nothing was posted ever */
+    struct tb_resend state;
+    bool has_state, begin, end; /* what to do with it */
+    bool snapshots, unchecked;
+    uint64_t posts; /* so often something was posted */
 };
 /* What the relays have posted and the tables do not have yet. */
 struct tb_relay_writes {
@@ -56,6 +79,9 @@ struct tb_relay_writes {
     size_t cursor_count;
     struct tb_parked_write parked[TB_WRITER_PARKED_MAX];
     size_t parked_count;
+    struct tb_delivered delivered[TB_WRITER_DELIVERED_MAX]; /* each partition at most twice */
+    size_t delivered_count;
+    struct tb_resend_write resend;
 };
 
 struct tb_writer {
@@ -64,6 +90,8 @@ struct tb_writer {
     struct tb_mailbox mailbox;
     struct tb_writer_stats stats;
     _Atomic bool healthy, stopping;
+    _Atomic bool full;    /* a commit had no room, and none has succeeded since */
+    _Atomic bool damaged; /* a commit has found damage, and none has succeeded since */
 
     pthread_mutex_t relay_lock; /* guards the next three */
     struct tb_relay_writes relay_writes;
@@ -72,12 +100,13 @@ struct tb_writer {
 
     struct tb_job *jobs[TB_WRITER_BATCH_MAX]; /* the present batch */
     size_t job_count;
+    _Atomic int64_t locked_at_ms; /* below 0: no other program holds the write lock */
+    int64_t probe_at_ms, upkeep_at_ms;
     int64_t reopen_at_ms;
     struct tb_backoff reopen_backoff;
     bool single_job;                  /* the last batch had exactly one job */
     int64_t cursor_expected_until_ms; /* the last commit's cursors are probably posted by then */
     int64_t retention_at_ms;          /* next round; below 0: nothing is left to delete */
-    struct tb_retention_clock retention_clock;
 };
 
 /* writer_batch.c: runs the batch and the relays' writes in one transaction, then answers. */
@@ -88,7 +117,43 @@ void tb_writer_fail_batch(struct tb_writer *writer, const struct tb_error *why);
  * full disk or a lock. */
 void tb_writer_mark_broken(struct tb_writer *writer);
 
+/* writer.c: notes whether a transaction, or its first statement, was kept out by a lock. */
+void tb_writer_note_lock(struct tb_writer *writer, enum tb_code code);
+/* cursors.c */
+/* Finds the last row that the logs of all remembered cursors have acknowledged; 0: none. */
+TB_CHECKED enum tb_code tb_cursors_lowest(struct tb_writer *writer, int64_t *ret_row,
+                                          struct tb_error *err);
+/* Runs a FORGET job in the writer's transaction. */
+TB_CHECKED enum tb_code tb_cursors_forget(struct tb_writer *writer, struct tb_job *job,
+                                          struct tb_error *err);
+/* The same of an UNPARK job. */
+TB_CHECKED enum tb_code tb_cursors_unpark(struct tb_writer *writer, struct tb_job *job,
+                                          struct tb_error *err);
+
+bool tb_cursors_is_configured(const struct tb_writer *writer, const char *name);
+
+/* resend_writes.c */
+TB_CHECKED enum tb_code tb_resend_writes_store(struct tb_store *store,
+                                               const struct tb_relay_writes *writes,
+                                               struct tb_error *err);
+/* With the lock held. */
+void tb_resend_writes_committed(struct tb_relay_writes *writes,
+                                const struct tb_relay_writes *committed);
+bool tb_resend_writes_pending(const struct tb_relay_writes *writes);
+/* Runs a RESEND job in the writer's transaction. */
+TB_CHECKED enum tb_code tb_resend_ask(struct tb_writer *writer, struct tb_job *job,
+                                      struct tb_error *err);
+
 /* relay_writes.c */
+/* With the lock held: makes a write due. True: wake the writer. */
+bool tb_relay_writes_make_due(struct tb_writer *writer);
+/* With the lock held: snapshots begin again with the first order. */
+void tb_relay_writes_restart_snapshots(struct tb_writer *writer, const char *cursor_name);
+/* Makes a write due that adds the cursors of the configured logs, at row 0, unless the table has
+ * them. */
+void tb_relay_writes_remember(struct tb_writer *writer);
+/* True: the table has the cursors of all configured logs. */
+bool tb_relay_writes_remembered(struct tb_writer *writer);
 void tb_relay_writes_copy(struct tb_writer *writer, struct tb_relay_writes *ret_writes);
 /* Writes what a copy has into the tables, in the writer's transaction. */
 TB_CHECKED enum tb_code tb_relay_writes_store(struct tb_store *store,
@@ -108,3 +173,5 @@ int64_t tb_relay_writes_wait_ms(struct tb_writer *writer, int64_t now_ms);
 void tb_retention_run(struct tb_writer *writer, int64_t now_ms);
 /* Call it after writing rows that can expire: plans a round if none is planned. */
 void tb_retention_schedule(struct tb_writer *writer, int64_t now_ms);
+/* Call it before the writer is freed: stores the uptime. */
+void tb_retention_stop(struct tb_writer *writer);

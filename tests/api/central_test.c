@@ -183,7 +183,7 @@ START_TEST(a_long_poll_is_answered_when_its_version_is_published)
         get("/livez");
     ck_assert(client_quiet(&waiting[19]));
     fake_central_set_order(&central, ONE, 2);
-    tb_api_notify(central.api, ONE, 2);
+    tb_api_notify(central.api, ONE, 2, 0);
     for (int i = 0; i < 20; i++) {
         client_read(&waiting[i], &got, false);
         ck_assert_int_eq(got.status, 200);
@@ -206,13 +206,13 @@ START_TEST(a_change_during_a_read_is_not_lost)
     fake_central_close_gate(&central);
     begin_get(&waiting, "/orders/" ONE "?wait=30");
     fake_central_wait_blocked(&central, 1);
-    tb_api_notify(central.api, ONE, 1);
+    tb_api_notify(central.api, ONE, 1, 0);
     get("/livez"); /* the changes have been delivered */
     fake_central_open_gate(&central);
     while (fake_central_gets(&central) < 2)
         get("/livez");
     fake_central_set_order(&central, ONE, 1);
-    tb_api_notify(central.api, ONE, 1);
+    tb_api_notify(central.api, ONE, 1, 0);
     client_read(&waiting, &got, false);
     ck_assert_int_eq(got.status, 200);
     client_close(&waiting);
@@ -301,7 +301,7 @@ START_TEST(a_long_poll_outlives_its_queries)
     }
     ck_assert(client_quiet(&waiting));
     fake_central_set_order(&central, ONE, 1);
-    tb_api_notify(central.api, ONE, 1);
+    tb_api_notify(central.api, ONE, 1, 0);
     client_read(&waiting, &got, false);
     ck_assert_int_eq(got.status, 200);
     client_close(&waiting);
@@ -321,6 +321,10 @@ START_TEST(digests_are_those_of_the_view)
     ck_assert_ptr_null(strstr(got.body, ONE));
     check_body_has("\"orderId\":\"" TWO "\"");
     check_body_has("}]}"); /* and no next */
+    get("/orders/digests?of=view&limit=1");
+    check_body_has(ONE);
+    get("/orders/digests?of=store"); /* a central has none */
+    ck_assert_int_eq(got.status, 400);
 }
 END_TEST
 
@@ -364,6 +368,31 @@ START_TEST(nodes_are_shown)
         "{\"node\":\"till2\",\"state\":\"silent\",\"lateOrders\":0,\"epochs\":["
         "{\"epoch\":\"00112233445566aa\",\"completeThrough\":4,\"lastSequence\":9,"
         "\"holes\":[[5,7]]}]}]}");
+}
+END_TEST
+
+/* A fleet of any size has series for 20 nodes: those that a person should look at. */
+START_TEST(metrics_name_the_worst_nodes)
+{
+    char name[16];
+
+    for (int i = 0; i < 50; i++) {
+        snprintf(name, sizeof name, "till%02d", i);
+        add_node(name, i == 33 ? TB_NODE_FORKED : i % 2 ? TB_NODE_CURRENT : TB_NODE_SILENT, 1);
+        central.nodes[i].last_seen_at_ms = 1795425003000 + (i * 7) % 50;
+    }
+    get("/metrics");
+    check_body_has("\ntillbox_nodes{state=\"current\"} 24\n");
+    check_body_has("\ntillbox_nodes{state=\"silent\"} 25\n");
+    check_body_has("\ntillbox_nodes{state=\"forked\"} 1\n");
+    check_body_has("\ntillbox_nodes{state=\"behind\"} 0\n");
+    for (int i = 0; i < 50; i++) {
+        /* Of the silent ones the 19 that are silent longest: 2 * 19 of 50 moments. */
+        bool expected = i == 33 || (i % 2 == 0 && (i * 7) % 50 < 38);
+
+        snprintf(name, sizeof name, "{node=\"till%02d\"", i);
+        ck_assert_msg((strstr(got.body, name) != NULL) == expected, "%s", name);
+    }
 }
 END_TEST
 
@@ -414,8 +443,8 @@ START_TEST(status_and_metrics_show_the_partitions_read_here)
     get("/status");
     ck_assert_str_eq(got.body,
                      "{\"role\":\"central\",\"group\":\"tillbox-central\",\"partitions\":["
-                     "{\"partition\":1,\"committed\":4,\"end\":10,\"lag\":6},"
-                     "{\"partition\":4,\"committed\":0,\"end\":5,\"lag\":5}],"
+                     "{\"partition\":1,\"committed\":4,\"end\":10,\"lag\":6,\"generation\":1},"
+                     "{\"partition\":4,\"committed\":0,\"end\":5,\"lag\":5,\"generation\":1}],"
                      "\"deadLetters\":3,\"asOf\":\"2026-11-23T09:10:03.660Z\","
                      "\"version\":\"" TB_VERSION "\"}");
     get("/metrics");
@@ -482,6 +511,27 @@ START_TEST(health_names_the_failing_check)
 }
 END_TEST
 
+/* An event that has arrived and is not in the view is no health, and is named. */
+START_TEST(a_conflict_is_named)
+{
+    get("/healthz");
+    ck_assert_int_eq(got.status, 200);
+    get("/status");
+    ck_assert_ptr_null(strstr(got.body, "\"conflicts\""));
+    central.has_conflict = true;
+    get("/status");
+    check_body_has("\"conflicts\":[{\"deadLetter\":\"order-events-2-17\",\"node\":\"till2\","
+                   "\"message\":\"version 1 is there with another event id\"}]");
+    get("/healthz");
+    ck_assert_int_eq(got.status, 503);
+    check_body_has("\"events\":{\"status\":\"fail\",\"detail\":\"node till2: the view lacks an "
+                   "event: version 1 is there with another event id (dead letter "
+                   "order-events-2-17)\"}");
+    get("/readyz");
+    ck_assert_int_eq(got.status, 200);
+}
+END_TEST
+
 /* As on an edge, but the log is a broker, which may be unreachable. */
 START_TEST(dead_letters_are_replayed_and_dropped)
 {
@@ -523,12 +573,14 @@ int main(void)
     tcase_add_test(tc, a_long_poll_outlives_its_queries);
     tcase_add_test(tc, digests_are_those_of_the_view);
     tcase_add_test(tc, nodes_are_shown);
+    tcase_add_test(tc, metrics_name_the_worst_nodes);
     tcase_add_test(tc, metrics_have_the_last_seen_time_of_nodes);
     tcase_add_test(tc, stats_say_until_when_they_are_complete);
     tcase_add_test(tc, status_and_metrics_show_the_partitions_read_here);
     tcase_add_test(tc, a_process_that_reads_no_partition_reports_no_age);
     tcase_add_test(tc, status_reports_the_problem);
     tcase_add_test(tc, health_names_the_failing_check);
+    tcase_add_test(tc, a_conflict_is_named);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }

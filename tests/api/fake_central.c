@@ -63,9 +63,7 @@ static enum tb_code versions(struct tb_view_reader *reader, const char (*order_i
 }
 
 static enum tb_code list(struct tb_view_reader *reader, const struct tb_list_filter *filter,
-                         void (*each)(void *ctx, struct tb_str order_id, int64_t placed_at_ms,
-                                      struct tb_str doc),
-                         void *ctx, bool *ret_more, struct tb_error *err)
+                         tb_listed_order_fn *each, void *ctx, bool *ret_more, struct tb_error *err)
 {
     struct fake_central *central = central_of(reader);
 
@@ -79,8 +77,7 @@ static enum tb_code list(struct tb_view_reader *reader, const struct tb_list_fil
 }
 
 static enum tb_code scan(struct tb_view_reader *reader, const char *start, int limit,
-                         void (*each)(void *ctx, const struct tb_order *order), void *ctx,
-                         struct tb_error *err)
+                         tb_scanned_order_fn *each, void *ctx, struct tb_error *err)
 {
     struct fake_central *central = central_of(reader);
 
@@ -94,7 +91,7 @@ static enum tb_code scan(struct tb_view_reader *reader, const char *start, int l
         if (strcmp(central->orders[i].order_id, start) < 0)
             continue;
         memcpy(order.order_id, central->orders[i].order_id, TB_UUID_SIZE);
-        each(ctx, &order);
+        each(ctx, &order, NULL);
         limit--;
     }
     pthread_mutex_unlock(&central->lock);
@@ -138,11 +135,19 @@ static enum tb_code letters(struct tb_view_reader *reader,
 {
     struct fake_central *central = central_of(reader);
 
-    (void)filter;
+    static const struct tb_header source = {TB_STR("ce_source"), TB_STR("/nodes/till2")};
+    struct tb_dead_letter letter = the_letter;
     TB_TRY(enter(central, err));
     pthread_mutex_unlock(&central->lock);
-    (void)each(ctx, &the_letter);
-    *ret_more = true;
+    if (central->has_conflict) {
+        letter.reason = TB_STR(TB_REASON_CONFLICT);
+        letter.message = TB_STR("version 1 is there with another event id");
+        letter.headers = &source;
+        letter.header_count = 1;
+    }
+    *ret_more = !filter->reason.ptr || tb_str_eq(filter->reason, letter.reason);
+    if (*ret_more)
+        (void)each(ctx, &letter);
     return TB_OK;
 }
 
@@ -186,6 +191,13 @@ static enum tb_code on_nodes(void *ctx, int64_t now_ms, struct tb_arena *arena,
     pthread_mutex_unlock(&central->lock);
     *ret_list = found;
     return TB_OK;
+}
+
+static int64_t on_generation(void *ctx, int32_t partition)
+{
+    (void)ctx;
+    (void)partition;
+    return 1;
 }
 
 static void on_problem(void *ctx, char ret_text[240])
@@ -283,7 +295,8 @@ static void *api_main(void *arg)
 
 void fake_central_start(struct fake_central *central)
 {
-    const struct tb_api_central role = {.nodes = on_nodes, .problem = on_problem};
+    const struct tb_api_central role = {
+        .nodes = on_nodes, .problem = on_problem, .generation = on_generation};
     struct tb_error err = {0};
 
     central->options.central = &role;

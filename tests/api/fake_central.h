@@ -31,12 +31,13 @@ struct fake_central {
     bool gate_closed; /* every query blocks until the gate is open */
     int blocked;      /* queries that block so */
     uint64_t gets, view_polls;
-    struct tb_node_report nodes[8];
+    struct tb_node_report nodes[64];
     size_t node_count;
     char problem[240];
     int64_t ends[TB_LOG_PARTITIONS], committed[TB_LOG_PARTITIONS]; /* end below 0: not held */
     bool log_away;
-    char sent[64]; /* the value of the record that was sent to the log last */
+    bool has_conflict; /* else its dead letter has reason gap */
+    char sent[64];     /* the value of the record that was sent to the log last */
 };
 void fake_central_init(struct fake_central *central);
 void fake_central_start(struct fake_central *central);

@@ -34,7 +34,8 @@ static void on_applied(void *ctx, const struct tb_plan *plan)
     for (size_t i = 0; i < plan->order_count; i++) {
         if (!plan->orders[i]->changed)
             continue;
-        tb_api_notify(node->api, plan->orders[i]->order.order_id, plan->orders[i]->order.version);
+        tb_api_notify(node->api, plan->orders[i]->order.order_id, plan->orders[i]->order.version,
+                      plan->orders[i]->lineage.replaced);
         atomic_fetch_add(&node->told, 1);
     }
 }
@@ -65,6 +66,28 @@ static enum tb_code on_ranges(void *ctx, struct tb_log_range *ret_ranges, struct
 static int64_t on_disk_free(void *ctx)
 {
     return atomic_load(&((struct node *)ctx)->disk_free);
+}
+
+static void on_log_problem(void *ctx, char ret_text[240])
+{
+    (void)ctx;
+    ret_text[0] = '\0';
+}
+
+static void on_damage(void *ctx, char ret_text[TB_DAMAGE_TEXT_SIZE])
+{
+    (void)ctx;
+    ret_text[0] = '\0';
+}
+
+static size_t on_holds(void *ctx, struct tb_hold ret_holds[TB_HOLDS_MAX])
+{
+    struct node *node = ctx;
+
+    if (!atomic_load(&node->has_hold))
+        return 0;
+    ret_holds[0] = node->hold;
+    return 1;
 }
 
 static void on_forced(void *ctx, bool offline)
@@ -120,6 +143,7 @@ void node_init(struct node *node)
 {
     memset(node, 0, sizeof(*node));
     node->clock = (struct tb_clock){node, wall_ms, mono_us};
+    tb_checkpoints_init(&node->checkpoints, "store.db", &node->clock, NULL, NULL);
     tmpdir_make(node->dir);
     node->disk_free = INT64_C(1) << 40;
     node->options = (struct tb_api_options){
@@ -149,6 +173,12 @@ void node_init(struct node *node)
         .cursor_name = TB_CURSOR_INPROC,
         .link = on_link,
         .disk_free = on_disk_free,
+        .holds = on_holds,
+        .log_problem = on_log_problem,
+        .store_damage = on_damage,
+        .derived_damage = on_damage,
+        .checkpoints = &node->checkpoints,
+        .checkpoint_count = 1,
         .forced = on_forced,
     };
 }
@@ -159,9 +189,15 @@ static void open_store(struct node *node, const char *path)
     struct tb_error err = {0};
     struct tb_store *store = NULL;
     const struct tb_store_options options = {
-        .path = path, .node = "till1", .clock = &tb_clock_system, .random = &tb_random_system};
+        .path = path,
+        .node = "till1",
+        .clock = &tb_clock_system,
+        .random = &tb_random_system,
+        .checkpoints = &node->checkpoints,
+    };
 
     ck_ok(tb_store_open(&options, &store, &err));
+    node->edge.uptime = tb_store_uptime(store);
     const struct tb_writer_options writer = {
         .store = store,
         .clock = &tb_clock_system,
@@ -339,5 +375,6 @@ void node_stop(struct node *node)
     tb_outbox_reader_free(node->relay_outbox);
     tb_writer_free(node->writer);
     tb_log_inproc_free(node->log);
+    tb_checkpoints_release(&node->checkpoints);
     tmpdir_remove(node->dir);
 }

@@ -29,13 +29,16 @@ struct node {
     struct tb_view_reader *other_view, *other_query_view; /* used instead, if set */
     struct tb_outbox_reader *query_outbox;
     struct tb_order_reader *query_orders;
-    struct tb_clock clock;    /* the system's, and what is added to it */
-    _Atomic int64_t ahead_us; /* of the monotonic one */
+    struct tb_checkpoints checkpoints; /* of the store */
+    struct tb_clock clock;             /* the system's, and what is added to it */
+    _Atomic int64_t ahead_us;          /* of the monotonic one */
     struct tb_consumer *consumer;
     struct tb_api *api;
     pthread_t threads[4]; /* api, writer, relay, consumer */
     bool running[4];
     _Atomic int64_t disk_free;
+    struct tb_hold hold; /* what the holds callback returns, once has_hold is set */
+    _Atomic bool has_hold;
     _Atomic int64_t told; /* versions that the consumer published */
     _Atomic int forced;   /* calls of forced: 1 offline, 2 auto; 0 none */
     char audited[400];    /* the last audit line; the api's query thread's until it has answered */

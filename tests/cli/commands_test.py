@@ -1,5 +1,6 @@
 """Which requests `tillbox` sends, what it prints, and its exit status, against a scripted server."""
 import json
+import pathlib
 import shutil
 import socket
 import subprocess
@@ -36,6 +37,9 @@ class Exits(unittest.TestCase):
             ["order", "wait", ID, "--timeout", "soon"], ["order", "wait", ID, "--version", "0"],
             ["order", "wait"], ["order", "wait", ID, "--timeout", "-1s"],
             ["order", "address", ID], ["order", "lines", ID], ["link"], ["link", "down"],
+            ["link", "forget"], ["link", "forget", "kafka", "x"],
+            ["resend"], ["resend", "--all", "--since", "2026-11-01"], ["resend", "x"],
+            ["link", "parked", "x"], ["link", "unpark"], ["link", "unpark", ID, "--all"],
             ["stats", "--group-by"], ["stats", "x"], ["status", "--json=yes"],
             ["status", "--url", "ftp://x"], ["status", "--url", "nonsense://"],
             ["order", "import", "x", "--give-up-after", "later"], ["config", "--unknown"],
@@ -52,11 +56,26 @@ class Exits(unittest.TestCase):
                     self.assertNotEqual(done.stderr, "")
             self.assertEqual(server.requests, [])
 
+    def test_config_fails_while_a_store_that_was_put_back_is_not_settled(self):
+        with tempfile.TemporaryDirectory() as folder:
+            done = tillbox("config", "--data", folder)
+            self.assertEqual((done.returncode, done.stderr), (0, ""), done)
+            note = pathlib.Path(folder) / "restored"
+            note.write_text("2026-11-30T03:15:00.000Z orders till1-000301 to till1-000320 are lost\n")
+            done = tillbox("config", "--data", folder, "--json")
+            self.assertEqual(done.returncode, 1, done)
+            self.assertIn("till1-000301", done.stderr)
+            self.assertIn(f"remove {note}", done.stderr)
+            self.assertTrue(json.loads(done.stdout))
+            note.unlink()
+            self.assertEqual(tillbox("config", "--data", folder).returncode, 0)
+
     def test_help_is_0_with_examples_everywhere(self):
         commands = [["order", name] for name in
                     "place show list address lines ship cancel wait import".split()]
         commands += [["dlq", name] for name in "list show replay drop".split()]
-        commands += [[name] for name in "edge central stats status link nodes verify config".split()]
+        commands += [["link", "forget"], ["link", "parked"], ["link", "unpark"]]
+        commands += [[name] for name in "edge central stats status link resend nodes verify config".split()]
         for command in commands:
             with self.subTest(command=command):
                 done = tillbox(*command, "--help")
@@ -215,6 +234,40 @@ class Commands(unittest.TestCase):
         request = self.sent("link", "offline", answer=ok({"link": "forced-offline"}))
         self.assertEqual((request.method, request.path, request.body),
                          ("PUT", "/link", b'{"state":"offline"}'))
+
+    def test_link_forget(self):
+        """It asks nothing, and prints what the log never got."""
+        answer = ok({"log": "kafka", "forgotten": True, "events": 15, "parkedOrders": 1})
+        request = self.sent("link", "forget", "kafka", answer=answer)
+        self.assertEqual((request.method, request.path, request.body), ("DELETE", "/link/kafka", b""))
+        self.assertEqual(self.sent("link", "forget", "a/b", answer=answer).path, "/link/a%2Fb")
+        with Server(lambda request: answer) as server:
+            done = tillbox("link", "forget", "kafka", url=server.url)
+            self.assertEqual((done.returncode, done.stdout, done.stderr), (
+                0, "log\tkafka\nforgotten\ttrue\nevents\t15\nparkedOrders\t1\n", ""))
+        with Server(lambda request: problem(409, "it is configured")) as server:
+            done = tillbox("link", "forget", "kafka", url=server.url)
+            self.assertEqual((done.returncode, done.stdout), (1, ""))
+            self.assertIn("409", done.stderr)
+
+    def test_link_parked_and_unpark(self):
+        order = {"orderId": ID, "orderNumber": "till1-000042", "parkedAt": "2026-11-01T00:00:00.000Z",
+                 "bytes": 900000, "reason": "too large", "sending": False}
+        with Server(lambda request: ok({"parked": [order]})) as server:
+            done = tillbox("link", "parked", url=server.url)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertEqual(done.stdout.strip().split("\t"),
+                             [ID, "till1-000042", "900000", order["parkedAt"], "false", "too large"])
+        request = self.sent("link", "unpark", ID, answer=ok({"orders": 1}, 202))
+        self.assertEqual((request.method, request.path), ("POST", f"/link/unpark?orderId={ID}"))
+        self.assertEqual(self.sent("link", "unpark", "--all", answer=ok({"orders": 2}, 202)).path,
+                         "/link/unpark")
+
+    def test_resend(self):
+        request = self.sent("resend", "--all", answer=ok({"resend": "all"}, 202))
+        self.assertEqual((request.method, request.path), ("POST", "/resend"))
+        self.assertEqual(self.sent("resend", "--since", "2026-11-01", answer=ok({"resend": "since"}, 202)).path,
+                         "/resend?since=2026-11-01")
 
     def test_a_command_with_unknown_outcome_is_repeated_with_the_same_key(self):
         answers = [DROP, (503, {"Retry-After": "1"}, "{}"), ok(PLACED, 201)]

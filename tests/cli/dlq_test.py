@@ -337,7 +337,8 @@ class Node(unittest.TestCase):
         for days, left in ((89, 1), (91, 0)):
             self.stop()
             with contextlib.closing(sqlite3.connect(self.data / "view.db")) as db, db:
-                db.execute("UPDATE dead_letters SET dead_at = dead_at - ?", (days * 86400000,))
+                db.execute("UPDATE dead_letters SET kept_from = kept_from - ?",
+                           (days * 86400000,))
             self.start()
             self.until(left, "--status", "any")
         self.assertEqual(self.ask("status")["deadLetters"], 0)

@@ -1,5 +1,6 @@
 """`tillbox order import` with all kinds of files, a server that sometimes fails, and Ctrl-C."""
 import collections
+import hashlib
 import json
 import os
 import pathlib
@@ -19,13 +20,17 @@ MIB = 1 << 20
 
 class Till:
     """Places orders as an edge does: one for each key, and none with a negative quantity. planned: the
-    answers to the next requests; None: the normal answer."""
+    answers to the next requests; None: the normal answer. planned_questions: the same for requests
+    that ask whether a key was used."""
 
     def __init__(self):
-        self.answers, self.lock, self.planned = {}, threading.Lock(), collections.deque()
+        self.answers, self.lock = {}, threading.Lock()
+        self.planned, self.planned_questions = collections.deque(), collections.deque()
 
     def __call__(self, request):
         with self.lock:
+            if request.path != "/orders":
+                return self.answer_question(request)
             if self.planned:
                 plan = self.planned.popleft()
                 if plan == "lost answer":  # carried out, but the response is lost
@@ -34,6 +39,15 @@ class Till:
                 if plan:
                     return plan
             return self.place(request)
+
+    def answer_question(self, request):
+        """A command for an order that does not exist."""
+        plan = self.planned_questions.popleft() if self.planned_questions else None
+        if plan:
+            return plan
+        if request.key in self.answers:
+            return problem(422, "This key was used for another request.")
+        return problem(404, "There is no such order.")
 
     def place(self, request):
         order = json.loads(request.body)
@@ -81,6 +95,110 @@ class Import(unittest.TestCase):
             self.assertEqual(json.loads(self.run_import(text, "--json", server=server).stdout),
                              {"refusals": [], "imported": 4, "alreadyThere": 4, "refused": 0,
                               "complete": True})
+
+    def test_the_same_order_written_in_another_way_is_the_same_order(self):
+        """Other blanks, other escapes, the members in another order, -0. Two of them in one file are two
+        orders, as equal lines are. Another number, text or order of the elements is another order."""
+        ways = ['{"lines":[{"quantity":1,"sku":"A","unitPriceMinor":0}],"source":"P\u00f6s/"}',
+                ' {\t"source" : "P\\u00F6s\\/" , "lines" : [ {"unitPriceMinor":-0,"sku":"A", "quantity":1} ] } ']
+        others = [ways[0].replace(*change) for change in [(':1', ':2'), ('"A"', '"a"'), ('Minor":0', 'Minor":0.0')]]
+        two = '{"lines":[{"sku":"B","quantity":1},{"sku":"C","quantity":1}]}'
+        turned = '{"lines":[{"sku":"C","quantity":1},{"sku":"B","quantity":1}]}'
+        with Server(self.till) as server:
+            self.imported([ways[0], two], server)
+            self.assertEqual(self.imported([two.replace(":", ": "), ways[1]], server), 2)
+            self.assertEqual(self.imported([*others, turned], server), 0)
+            self.assertEqual(self.till.orders(), 6)
+            self.assertEqual(self.imported(ways, server), 1)
+            self.assertEqual(self.imported(ways[::-1], server), 2)
+            self.assertEqual(self.till.orders(), 7)
+            # One key stands for one body, to the byte.
+            sent = collections.defaultdict(set)
+            for request in server.requests:
+                sent[request.key].add(request.body if request.path == "/orders" else b"")
+            self.assertTrue(all(len(bodies - {b""}) < 2 for bodies in sent.values()))
+
+    def imported(self, lines, server):
+        """Imports the lines, and returns how many of them were there already."""
+        done = self.run_import("\n".join(lines), server=server)
+        return int(re.search(r"^already there\t(\d+)$", done.stdout, re.M)[1])
+
+    def test_lines_may_be_added_removed_and_moved_between_runs(self):
+        """The refused line is deleted, one is mended, the rest is shuffled; of three equal lines one
+        goes, and then two more come."""
+        orders = [line(n) for n in range(1, 301)]
+        with Server(self.till) as server:
+            self.imported(orders[:100] + [line(-1)] + orders[100:] + [line(-2)] + [line(999)] * 3, server)
+            self.assertEqual(self.till.orders(), 303)
+            second = orders[::-1] + [line(999)] * 2 + [line(2000)]
+            self.assertEqual(self.imported(second, server), 302)
+            self.assertEqual(self.till.orders(), 304)
+            self.assertEqual(self.imported([line(999)] * 4 + second[:-3], server), 303)
+            self.assertEqual(self.till.orders(), 305)
+
+    def test_lines_that_an_earlier_build_has_keyed_by_their_bytes_count(self):
+        """Whatever else stands in the file by now, and however many lines are before them."""
+        lines = [line(n % 40 + 1) for n in range(200)]
+        seen = collections.Counter()
+        for text in lines:
+            seen[text] += 1
+            key = f"import-{hashlib.sha256(text.encode()).hexdigest()}-{seen[text]}"
+            self.till.answers[key] = {"orderId": key}
+        new = [line(n + 1000) for n in range(300)]
+        with Server(self.till) as server:
+            self.assertEqual(self.imported(new + lines[::-1], server), 200)
+            self.assertEqual(self.till.orders(), 500)
+            self.assertEqual(self.imported([line(41)] + lines + new, server), 500)
+            # The server compares the bodies of a key: the old one has the line as it is.
+            bodies = {request.body for request in server.requests if request.path == "/orders"}
+            self.assertLess({text.encode() for text in lines}, bodies)
+
+    def old_keys(self, lines, placed):
+        """One of the first builds has placed these lines, given by their indexes."""
+        for index in placed:
+            digest = hashlib.sha256(lines[index].encode()).hexdigest()
+            self.till.answers[f"import-{index + 1}-{digest}"] = {"orderId": f"old{index}"}
+
+    def test_what_an_earlier_build_has_imported_counts(self):
+        """It stopped anywhere: of the 63 lines behind the first unfinished one, some are placed, or only
+        the last. Refused lines, of which many stand together, have no key."""
+        lines = [line(-1) if n % 10 == 3 and n < 450 or 200 <= n < 350 else line(n % 50 + 1)
+                 for n in range(600)]
+        good = [index for index, text in enumerate(lines) if "-1" not in text]
+        for end, step in [(0, 62), (0, 2), (1, 2), (4, 62), (63, 2), (130, 62), (400, 2), (400, 62), (500, 62),
+                          (600, 2)]:
+            behind = range(end + step, min(end + 64, 600), step)
+            placed = [index for index in [*range(end), *behind] if index in good]
+            with self.subTest(end=end, step=step), Server(self.till) as server:
+                self.till.answers.clear()
+                self.old_keys(lines, placed)
+                self.assertEqual(self.imported(lines, server), len(placed))
+                self.assertEqual(self.till.orders(), len(good))
+                self.assertEqual(self.imported(lines, server), len(good))
+                self.assertEqual(self.till.orders(), len(good))
+
+    def test_only_the_beginning_of_a_new_file_is_asked_for_its_numbers(self):
+        lines = [line(n + 1) for n in range(1000)]
+        with Server(self.till) as server:
+            self.imported(lines, server)
+            asked = [request for request in server.requests if request.path != "/orders"]
+            self.assertEqual(len(asked), 1000 + 128)
+            self.assertEqual({(request.method, request.body) for request in asked}, {("POST", b"")})
+            paths = {request.path for request in asked}
+            self.assertRegex(paths.pop(), r"^/orders/[0-9a-f]{8}-[0-9a-f-]{27}/cancel$")
+            self.assertEqual((paths, self.till.orders()), (set(), 1000))
+        with Server(self.till) as server:  # refused lines do not change that
+            self.imported([line(-1) if n % 50 == 7 else line(n + 2000) for n in range(1000)], server)
+            self.assertLess(sum(request.path != "/orders" for request in server.requests), 1000 + 256)
+
+    def test_a_question_is_repeated_until_it_is_answered(self):
+        lines = [line(n + 1) for n in range(40)]
+        self.old_keys(lines, range(20))
+        self.till.planned_questions.extend([None, (503, {"Retry-After": "0"}, "{}"), DROP, None,
+                                            (507, {"Retry-After": "0"}, "{}")])
+        with Server(self.till) as server:
+            self.assertEqual(self.imported(lines, server), 20)
+            self.assertEqual(self.till.orders(), 40)
 
     def test_refused_lines_are_listed_in_order_and_the_rest_goes_on(self):
         lines = [line(-1) if n % 3 == 0 else line() for n in range(1, 301)]
@@ -134,7 +252,8 @@ class Import(unittest.TestCase):
             self.assertEqual((done.returncode, done.stderr), (0, ""))
             self.assertEqual(self.till.orders(), 40)
             self.assertIn("imported\t40\n", done.stdout)
-            times = collections.Counter(request.key for request in server.requests)
+            times = collections.Counter(request.key for request in server.requests
+                                        if request.path == "/orders")
             self.assertEqual(len(times), 40)
             self.assertGreaterEqual(max(times.values()), 2)
 
@@ -290,8 +409,12 @@ class Import(unittest.TestCase):
         if os.environ.get("TB_SANITIZED"):
             self.skipTest("a sanitizer keeps freed memory")
         text = line(pad="x" * 100000) + "\n" + line(-1) + "\n"
-        with Server(lambda request: problem(422, "no") if b"-1" in request.body
-                    else ok({}, 201)) as server:
+        def answer(request):
+            if request.path != "/orders":
+                return problem(404, "none")
+            return problem(422, "no") if b"-1" in request.body else ok({}, 201)
+
+        with Server(answer) as server:
             process = subprocess.Popen([TILLBOX, "order", "import", "-"], stdin=subprocess.PIPE,
                                        stdout=subprocess.DEVNULL, env=environment(server.url))
             for _ in range(700):

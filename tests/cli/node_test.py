@@ -1,9 +1,11 @@
 """Every command of `tillbox` against an edge: what one command writes, another one reads."""
+import contextlib
 import json
 import os
 import pathlib
 import select
 import signal
+import sqlite3
 import subprocess
 import tempfile
 import unittest
@@ -17,8 +19,7 @@ class Node(unittest.TestCase):
     """An edge, started as users start it: `tillbox edge`."""
 
     @classmethod
-    def setUpClass(cls):
-        cls.folder = tempfile.TemporaryDirectory(prefix="tillbox-cli-")
+    def start(cls):
         cls.edge = subprocess.Popen(
             [TILLBOX, "edge", "--data", str(pathlib.Path(cls.folder.name) / "node"), "--node",
              "till1", "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE,
@@ -28,14 +29,23 @@ class Node(unittest.TestCase):
         cls.url = cls.edge.stdout.readline().split()[-1]
 
     @classmethod
-    def tearDownClass(cls):
+    def stop(cls):
         # `tillbox edge` has replaced itself by tillbox-edge, so the signal reaches that program directly.
         program = os.readlink(f"/proc/{cls.edge.pid}/exe")
         cls.edge.send_signal(signal.SIGTERM)
         status = cls.edge.wait(DEADLINE_SECONDS)
         cls.edge.stdout.close()
-        cls.folder.cleanup()
         assert (status, pathlib.Path(program).name) == (0, "tillbox-edge"), (status, program)
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory(prefix="tillbox-cli-")
+        cls.start()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.stop()
+        cls.folder.cleanup()
 
     def run_ok(self, *args, stdin=""):
         done = tillbox(*args, url=self.url, stdin=stdin)
@@ -81,6 +91,51 @@ class Node(unittest.TestCase):
         self.ask("order", "wait", order, "--version", "2", "--timeout", "30s")
         self.assertEqual(len(self.ask("order", "list", "--customer", "C-9", "--status",
                                       "CANCELLED")["orders"]), 1)
+
+    def test_what_it_serves_is_what_it_stores(self):
+        self.run_ok("order", "place", "--kind", "RETURN", "--line", "TEA-1:-1:350", "--currency", "JPY")
+        self.run_ok("order", "cancel", self.place())
+        result = self.ask("verify", "--self", "--wait", "30s")
+        self.assertEqual((result["differences"], result["complete"]), ([], True))
+        self.assertGreaterEqual(result["same"], 2)
+
+    def test_sums_that_are_no_exact_number_are_texts(self):
+        """Three orders as large as they may be. (query/view_conformance.c has 1,100.)"""
+        lines = [{"sku": "A", "quantity": 10**9, "unitPriceMinor": 9007199},
+                 {"sku": "B", "quantity": 254740991, "unitPriceMinor": 1}]
+        order = json.dumps({"currency": "BHD", "lines": lines}) + "\n"
+        done = self.ask("order", "import", "-", stdin=order * 3)
+        self.assertEqual((done["imported"], done["refused"]), (3, 0))
+        self.assertEqual(self.ask("verify", "--self", "--wait", "60s")["differences"], [])
+        total = 3 * (2**53 - 1)
+        stats = self.ask("stats", "--group-by", "day")
+        for rows in (stats["totals"], [row for row in stats["groups"] if row["currency"] == "BHD"]):
+            row = next(row for row in rows if row["currency"] == "BHD")
+            self.assertEqual((row["orders"], row["totalMinor"], row["exact"]), (3, str(total), "string"))
+        for row in stats["totals"]:
+            self.assertEqual("exact" in row, row["currency"] == "BHD")
+        text = f"{total // 1000}.{total % 1000:03}"  # a dinar has 1,000 fils
+        self.assertIn(f"total\tBHD\t3\t0\t0\t{text}\n", self.run_ok("stats"))
+
+    def change_view(self, sql, *values):
+        self.stop()
+        with contextlib.closing(sqlite3.connect(pathlib.Path(self.folder.name) / "node" / "view.db")) as view:
+            self.assertEqual(view.execute(sql, values).rowcount, 1)
+            view.commit()
+        self.start()
+
+    def test_what_lists_find_an_order_by_is_what_it_says(self):
+        """One column of the view says something else than the order's document."""
+        order = self.place("--source", "HERE")
+        self.ask("order", "wait", order)
+        self.change_view("UPDATE orders SET source = 'THERE' WHERE order_id = ?", order)
+        self.assertEqual(self.ask("order", "list", "--source", "HERE")["orders"], [])
+        done = tillbox("verify", "--self", "--wait", "0", "--json", url=self.url)
+        found, = json.loads(done.stdout)["differences"]
+        self.assertEqual((done.returncode, found["difference"], found["orderId"], found["reason"]),
+                         (1, "different", order, "its lists have another source"))
+        self.change_view("UPDATE orders SET source = 'HERE' WHERE order_id = ?", order)
+        self.assertEqual(self.ask("verify", "--self", "--wait", "30s")["differences"], [])
 
     def test_every_error_is_printed(self):
         said = self.refused("order", "place", "--line", "A:-1:1", "--currency", "XXY")

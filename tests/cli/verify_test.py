@@ -197,6 +197,15 @@ class Verify(unittest.TestCase):
         self.assertEqual(status, 1)
         self.assertIn("is no edge", complaint)
 
+    def test_an_edge_twice_and_an_edge_as_central_are_usage_errors(self):
+        edge = Side([digest(1)], "till1")
+        status, result, complaint = verify(Side([digest(1)]), edge, edge)
+        self.assertEqual((status, result), (2, None))
+        self.assertIn("are the same edge, till1", complaint)
+        status, result, complaint = verify(Side([digest(1)], "till2"), edge)
+        self.assertEqual((status, result), (2, None))
+        self.assertIn("is the edge till2, not a central", complaint)
+
     def test_no_server_is_3(self):
         with Server(Side([], "till1").answer) as edge:
             done = tillbox("verify", "--edge", edge.url, "--central", "http://127.0.0.1:1")
@@ -217,6 +226,128 @@ class Verify(unittest.TestCase):
         self.assertEqual(status, 1)
         self.assertIn("difference", shown)
         self.assertIn("2 orders: 1 same, 1 missing", shown)
+
+
+class Till(Side):
+    """An edge whose answers from its view may differ from its store."""
+
+    def __init__(self, store):
+        super().__init__(store, "till1")
+        self.view = Side(store)
+        self.groups = {"": {}, "day": {}, "status": {}, "node": {}}
+        for one in store:
+            for group, key in (("", ""), ("day", one["businessDate"]), ("status", one["status"]),
+                               ("node", one["node"])):
+                sums = self.groups[group].setdefault((key, one["currency"]), [0, 0, 0, 0])
+                sums[one["kind"] == "RETURN"] += 1
+                sums[2] += one["status"] == "CANCELLED"
+                sums[3] += one["totalMinor"] if one["status"] != "CANCELLED" else 0
+        self.listed = [{"orderId": one["orderId"], "version": one["version"]} for one in store]
+        self.readings = 0
+
+    def stats(self, group):
+        names = ("orders", "returns", "cancelled", "totalMinor")
+        rows = [{"key": key, "currency": currency, **dict(zip(names, sums))}
+                for (key, currency), sums in self.groups[group].items()]
+        return ok({"groups" if group else "totals": rows})
+
+    def answer(self, request):
+        path, _, query = request.path.partition("?")
+        query = dict(urllib.parse.parse_qsl(query))
+        if path == "/orders/stats":
+            return self.stats(query.get("groupBy", ""))
+        if path == "/orders":
+            self.readings += "cursor" not in query
+            at = int(query.get("cursor", 0))
+            more = {"next": str(at + 7)} if len(self.listed) > at + 7 else {}
+            return ok({"orders": self.listed[at:at + 7], **more})
+        if query.pop("of", "") == "view":
+            return self.view.page(query)
+        return super().answer(request)
+
+
+def sold(number, **more):
+    return digest(number, **{"kind": "SALE", "businessDate": f"2026-11-{number % 3 + 1:02}", **more})
+
+
+def verify_self(till, *flags, wait="0"):
+    with Server(till.answer) as server:
+        done = tillbox("verify", "--self", "--json", "--wait", wait, *flags, url=server.url)
+    return done.returncode, json.loads(done.stdout) if done.stdout else None, done.stderr
+
+
+class Self(unittest.TestCase):
+    def setUp(self):
+        self.till = Till([sold(i, total=100 + i) for i in range(20)] +
+                         [sold(20, kind="RETURN", total=-350), sold(21, status="CANCELLED"),
+                          sold(22, currency="JPY")])
+
+    def differences(self, wait="0"):
+        status, result, _ = verify_self(self.till, wait=wait)
+        self.assertEqual(status, 1 if result["differences"] else 0)
+        return result["differences"]
+
+    def test_equal_is_equal(self):
+        self.assertEqual(self.differences(), [])
+
+    def test_an_order_that_differs_or_is_missing(self):
+        self.till.view.digests[order_id(3)] = sold(3, total=1)
+        del self.till.view.digests[order_id(4)]
+        self.assertEqual([(one["difference"], one["orderId"]) for one in self.differences()],
+                         [("different", order_id(3)), ("missing", order_id(4))])
+
+    def test_what_the_lists_find_an_order_by_is_compared(self):
+        self.till.view.digests[order_id(3)] = sold(3, total=103, columnDiffers="customerId")
+        found, = self.differences()
+        self.assertEqual((found["difference"], found["orderId"], found["reason"]),
+                         ("different", order_id(3), "its lists have another customerId"))
+
+    def test_each_sum_that_differs_is_named(self):
+        self.till.groups["day"]["2026-11-02", "EUR"][3] += 1
+        del self.till.groups[""]["", "JPY"]
+        self.till.groups["status"]["SHIPPED", "EUR"] = [1, 0, 0, 5]
+        self.till.groups["node"]["till1", "EUR"][0] += 1
+        found = {(one["group"], one.get("key"), one["currency"]):
+                 (one.get("store"), one.get("view")) for one in self.differences()}
+        self.assertEqual(set(found), {("day", "2026-11-02", "EUR"), ("total", None, "JPY"),
+                                      ("status", "SHIPPED", "EUR"), ("node", "till1", "EUR")})
+        store, view = found["day", "2026-11-02", "EUR"]
+        self.assertEqual(view["totalMinor"] - store["totalMinor"], 1)
+        self.assertEqual((found["total", None, "JPY"][1], found["status", "SHIPPED", "EUR"][0]),
+                         (None, None))
+
+    def test_the_list_has_every_order_once(self):
+        for change in (lambda listed: listed.pop(), lambda listed: listed.append(listed[0]),
+                       lambda listed: listed[5].update(version=2)):
+            till = self.till = Till([sold(i) for i in range(20)])
+            change(till.listed)
+            self.assertEqual([one["group"] for one in self.differences()], ["list"])
+
+    def test_what_is_on_its_way_is_waited_for(self):
+        kept = self.till.groups["day"].pop(("2026-11-01", "EUR"))
+
+        def stats(group):
+            if self.till.readings == 1:
+                self.till.groups["day"]["2026-11-01", "EUR"] = kept
+            return Till.stats(self.till, group)
+
+        self.till.stats = stats
+        self.assertEqual(self.differences(wait="30s"), [])
+        self.assertEqual(self.till.readings, 2)
+
+    def test_wrong_use_and_an_older_till(self):
+        self.assertEqual(tillbox("verify", "--self", "--edge", "http://127.0.0.1:1").returncode, 2)
+        status, _, complaint = verify_self(Till([sold(1, businessDate="")]))
+        self.assertEqual(status, 1)
+        self.assertIn("business date", complaint)
+
+    def test_a_line_in_a_pipe(self):
+        self.till.groups[""]["", "JPY"][0] = 3
+        with Server(self.till.answer) as server:
+            done = tillbox("verify", "--self", "--wait", "0", url=server.url)
+        self.assertEqual(done.stdout.splitlines()[0],
+                         "sums\ttotal\ttill1\t1 orders, 0 returns, 0 cancelled, 700 JPY\t"
+                         "3 orders, 0 returns, 0 cancelled, 700 JPY\t")
 
 
 NODES = {"nodes": [

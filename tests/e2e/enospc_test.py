@@ -2,49 +2,14 @@
 continues when there is room again. Once the disk is full down to the daemon's reserve, once to the
 last byte. The data folder is on a small tmpfs, so the test needs root.
 """
-import contextlib
-import errno
-import os
-import subprocess
-
-from tillbox_e2e import (Edge, Skipped, check, check_files, eventually, need_root, order_body, run,
-                         scratch)
+from small_disk import fill, small_disk
+from tillbox_e2e import Edge, check, check_files, eventually, order_body, run, scratch
 from workload import Load, Worker, check_promises, settle
 
 DISK_BYTES = 32 << 20
 RESERVE_BYTES = 8 << 20
 CLIENTS = 4
 SEED = 28
-
-
-@contextlib.contextmanager
-def small_disk(folder):
-    need_root("mounting a tmpfs")
-    mounted = folder / "disk"
-    mounted.mkdir()
-    result = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs",
-                             str(mounted)], capture_output=True, text=True, check=False)
-    if result.returncode != 0:
-        raise Skipped(f"mounting a tmpfs: {result.stderr.strip()}")
-    try:
-        yield mounted
-    finally:
-        subprocess.run(["umount", "-l", str(mounted)], check=False)
-
-
-def fill(ballast, leave):
-    """Another program's data fills the disk until only this much is free."""
-    with ballast.open("ab", buffering=0) as file:
-        try:
-            while free(ballast.parent) > leave:
-                file.write(b"x" * min(1 << 20, free(ballast.parent) - leave))
-        except OSError as error:
-            check(error.errno == errno.ENOSPC, f"filling the disk: {error}")
-
-
-def free(folder):
-    figures = os.statvfs(folder)
-    return figures.f_bavail * figures.f_frsize
 
 
 def place(edge, number):
@@ -88,7 +53,7 @@ def one_round(edge, workers, ballast, leave):
 
 def main():
     workers = [Worker(number, SEED) for number in range(CLIENTS)]
-    with scratch() as folder, small_disk(folder) as disk:
+    with scratch() as folder, small_disk(folder, DISK_BYTES) as disk:
         ballast, data = disk / "ballast", disk / "data"
         for reserve, leave in ((RESERVE_BYTES, RESERVE_BYTES // 2), (0, 0)):
             settings = {"TILLBOX_LIMITS_DISK_RESERVE": f"{reserve // 1024}KiB"}

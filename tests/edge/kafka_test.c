@@ -4,11 +4,14 @@
  * have the wrong topics. The test places the orders itself: that works while Kafka is down, so no
  * order waits for Kafka. */
 #include "base/json/json.h"
+#include "bridge/log/inproc/inproc.h"
 #include "bridge/log/kafka/mock.h"
 #include "bridge/log/kafka/setup.h"
 #include "bridge/log/log_tools.h"
 #include "edge/kafka_uplink.h"
 #include "store/fixture.h"
+#include "store/recovery.h"
+#include "store/store_priv.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -22,7 +25,7 @@ static struct tb_config *config;
 static struct tb_outbox_reader *outbox;
 static struct tb_kafka_uplink *kafka;
 static int64_t rows;
-static _Atomic int64_t cursor;
+static _Atomic int64_t cursor, snapshots_next;
 static _Atomic int parked;
 static char parked_reason[240];
 
@@ -63,14 +66,67 @@ static void moved(void *ctx, const char *name, int64_t row, int64_t at_ms)
     atomic_store(&cursor, row);
 }
 
-static bool park(void *ctx, const char *name, const char *order_id, int64_t row,
+static bool park(void *ctx, const char *name, const struct tb_parked_order *order,
                  const char *reason)
 {
     (void)ctx;
     snprintf(parked_reason, sizeof parked_reason, "%s", reason);
     atomic_fetch_add(&parked, 1);
-    return tb_writer_post_parked(f.writer, name, order_id, row, reason, 1);
+    return tb_writer_post_parked(f.writer, name, order, reason, 1);
 }
+
+static bool unparked(void *ctx, const char *name, const char *order_id)
+{
+    (void)ctx;
+    atomic_fetch_sub(&parked, 1);
+    return tb_writer_post_unparked(f.writer, name, order_id);
+}
+
+static void on_snapshots(void *ctx, const char *name, int64_t next)
+{
+    (void)ctx;
+    ck_assert_str_eq(name, TB_CURSOR_KAFKA);
+    tb_writer_post_snapshots(f.writer, name, next);
+    atomic_store(&snapshots_next, next);
+}
+
+/* The node's own log, which has no record. */
+static struct tb_log_inproc *own_log;
+
+static enum tb_code open_log(void *ctx, struct tb_log_reader **ret_reader, struct tb_error *err)
+{
+    (void)ctx;
+    return tb_log_inproc_reader(own_log, "order-events", NULL, ret_reader, err);
+}
+
+static bool delivered(void *ctx, const char *name, const struct tb_delivered *place)
+{
+    (void)ctx;
+    return tb_writer_post_delivered(f.writer, name, place);
+}
+
+static void unchecked(void *ctx, const char *name)
+{
+    (void)ctx;
+    tb_writer_post_unchecked(f.writer, name);
+}
+
+static _Atomic int resends[3]; /* by enum tb_resend_event */
+
+static void on_resend(void *ctx, const char *name, const struct tb_resend *state,
+                      enum tb_resend_event event, bool snapshots)
+{
+    (void)ctx;
+    atomic_fetch_add(&resends[event], 1);
+    tb_writer_post_resend(f.writer, name, state, event, snapshots);
+}
+
+static const struct tb_relay_resend_options resend = {.open_log = open_log,
+                                                      .log_partitions = 1,
+                                                      .rate = 2000,
+                                                      .on_delivered = delivered,
+                                                      .on_unchecked = unchecked,
+                                                      .on_resend = on_resend};
 
 static void start(bool forced)
 {
@@ -80,7 +136,10 @@ static void start(bool forced)
                                                     .clock = &tb_clock_system,
                                                     .random = &tb_random_system,
                                                     .on_cursor = moved,
-                                                    .park = park};
+                                                    .on_snapshots = on_snapshots,
+                                                    .park = park,
+                                                    .unparked = unparked,
+                                                    .resend = own_log ? &resend : NULL};
     struct tb_error err = {0};
 
     ck_ok(tb_kafka_uplink_open(&options, &kafka, &err));
@@ -336,7 +395,9 @@ START_TEST(certificates_and_mistakes)
                                                     .clock = &tb_clock_system,
                                                     .random = &tb_random_system,
                                                     .on_cursor = moved,
-                                                    .park = park};
+                                                    .park = park,
+                                                    .unparked = unparked,
+                                                    .resend = own_log ? &resend : NULL};
     struct tb_kafka_uplink_options wrong = options;
     struct tb_error err = {0};
 
@@ -379,6 +440,69 @@ START_TEST(a_refused_record_is_parked)
     ck_assert_int_eq(atomic_load(&parked), 1);
     ck_assert_str_ne(parked_reason, "");
     check_arrived(1);
+    /* Once the limit is higher, it is sent without a request. */
+    stop();
+    fake_clock_advance(&f.clock, 1000);
+    (void)tb_writer_step(f.writer);
+    tb_config_free(config);
+    load_config(NULL, NULL);
+    start(false);
+    EVENTUALLY(atomic_load(&parked) == 0);
+    check_arrived(0);
+}
+END_TEST
+
+/* Reads the topic from its start until it has given so many snapshots. */
+static void await_snapshots(int wanted)
+{
+    struct tb_log_reader *reader = read_all("order-events", 6);
+    struct tb_log_batch batch = {0};
+    struct tb_error err = {0};
+
+    for (int idle = 0; wanted > 0; idle++) {
+        ck_assert_int_lt(idle, 2000);
+        (void)!reader->ops->poll(reader, 100, 20, &batch, &err);
+        for (size_t i = 0; i < batch.count; i++) {
+            idle = 0;
+            wanted -= tb_str_eq(tb_record_header(&batch.records[i], "ce_type"),
+                                TB_STR("OrderSnapshot.v1"));
+        }
+        batch.count = 0;
+    }
+    tb_log_reader_free(reader);
+}
+
+/* The writer stores the cursor first, so that the next relay begins where this one ends. */
+static void restart(void)
+{
+    stop();
+    fake_clock_advance(&f.clock, 1000);
+    (void)tb_writer_step(f.writer);
+    start(false);
+}
+
+/* After a restore Kafka gets every order as a snapshot, and then the rows, over an outage too. */
+START_TEST(snapshots_of_a_restored_store_arrive)
+{
+    struct tb_error err = {0};
+
+    make_topics();
+    load_config(NULL, NULL);
+    start(false);
+    take_orders(10);
+    EVENTUALLY(atomic_load(&cursor) == rows);
+    ck_ok(tb_store_request_snapshots(f.store, TB_CURSOR_KAFKA, &err));
+    set_brokers(false);
+    restart();
+    take_orders(2);
+    set_brokers(true);
+    EVENTUALLY(atomic_load(&snapshots_next) == 11);
+    EVENTUALLY(atomic_load(&cursor) == rows);
+    await_snapshots(10);
+    restart();
+    take_orders(1);
+    EVENTUALLY(atomic_load(&cursor) == rows);
+    ck_assert_int_eq(atomic_load(&snapshots_next), 11); /* they are not sent again */
 }
 END_TEST
 
@@ -410,6 +534,64 @@ START_TEST(heartbeats_arrive)
 }
 END_TEST
 
+/* The writer stores what was posted. */
+static void store_posts(void)
+{
+    tb_writer_post_cursor(f.writer, TB_CURSOR_INPROC, rows, 1); /* as if its own log had all */
+    for (int i = 0; i < 3; i++) {
+        fake_clock_advance(&f.clock, 1000);
+        (void)tb_writer_step(f.writer);
+    }
+}
+
+/* A record that Kafka acknowledged is not there any more: the till sends again what it has. Its
+ * own log has nothing here, so that is a snapshot of each order. While the records are there, it
+ * sends nothing again. */
+START_TEST(what_kafka_lost_is_sent_again)
+{
+    struct tb_error err = {0};
+    char path[200];
+
+    snprintf(path, sizeof path, "%s-log", f.path);
+    ck_ok(tb_log_inproc_open(path, &tb_clock_system, &own_log, &err));
+    make_topics();
+    load_config(NULL, NULL);
+    start(false);
+    take_orders(10);
+    EVENTUALLY(atomic_load(&cursor) == rows);
+    stop();
+    store_posts();
+    ck_assert_int_gt(fixture_query(&f, "SELECT count(*) FROM delivered"), 0);
+    start(false);
+    EVENTUALLY(is_state("online"));
+    take_orders(1);
+    EVENTUALLY(atomic_load(&cursor) == rows);
+    stop();
+    store_posts();
+    ck_assert_int_eq(atomic_load(&resends[TB_RESEND_BEGUN]), 0);
+    ck_assert_int_gt(fixture_query(&f, "SELECT count(*) FROM delivered WHERE checked"), 0);
+    ck_ok(tb_db_exec(f.store->db,
+                     "UPDATE delivered SET event_id = '00000000-0000-7000-8000-000000000000'"
+                     " WHERE partition = (SELECT min(partition) FROM delivered)",
+                     &err));
+    start(false);
+    EVENTUALLY(atomic_load(&resends[TB_RESEND_BEGUN]) == 1);
+    EVENTUALLY(atomic_load(&resends[TB_RESEND_ENDED]) == 1);
+    await_snapshots(11);
+    take_orders(1);
+    EVENTUALLY(atomic_load(&cursor) == rows);
+    stop();
+    store_posts();
+    ck_assert_int_eq(fixture_query(&f, "SELECT count(*) FROM resend"), 0);
+    start(false);
+    EVENTUALLY(is_state("online"));
+    ck_assert_int_eq(atomic_load(&resends[TB_RESEND_BEGUN]), 1);
+    stop();
+    tb_log_inproc_free(own_log);
+    start(true); /* for the teardown */
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("edge_kafka");
@@ -422,7 +604,9 @@ int main(void)
     tcase_add_test(tc, a_wrong_topic_is_named);
     tcase_add_test(tc, certificates_and_mistakes);
     tcase_add_test(tc, a_refused_record_is_parked);
+    tcase_add_test(tc, snapshots_of_a_restored_store_arrive);
     tcase_add_test(tc, heartbeats_arrive);
+    tcase_add_test(tc, what_kafka_lost_is_sent_again);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }

@@ -84,7 +84,7 @@ static void view_path(char path[TB_VIEW_PATH_SIZE])
 {
     struct tb_rebuild_generations views;
 
-    tb_rebuild_sqlite_generations(till.views, &views);
+    tb_rebuild_get_generations(till.rebuild, &views);
     tb_generations_path(till.f.dir, views.served, path);
 }
 

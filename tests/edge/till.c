@@ -15,6 +15,13 @@ static void on_cursor(void *ctx, const char *cursor_name, int64_t row, int64_t a
     tb_writer_post_cursor(till->f.writer, cursor_name, row, at_ms);
 }
 
+static void on_snapshots(void *ctx, const char *cursor_name, int64_t next)
+{
+    struct till *till = ctx;
+
+    tb_writer_post_snapshots(till->f.writer, cursor_name, next);
+}
+
 static void on_durable(void *ctx, int32_t partition, int64_t next)
 {
     struct till *till = ctx;
@@ -35,6 +42,7 @@ static void open_relay(struct till *till)
                                              .clock = &till->f.clock.clock,
                                              .random = &till->f.random.random,
                                              .on_cursor = on_cursor,
+                                             .on_snapshots = on_snapshots,
                                              .ctx = till};
     ck_ok(tb_relay_new(&options, &till->relay, &err));
 }
@@ -44,7 +52,6 @@ static void open_view(struct till *till)
     struct tb_error err = {0};
 
     ck_ok(tb_log_inproc_reader(till->log, TOPIC, GROUP, &till->log_reader, &err));
-    ck_ok(tb_view_sqlite_open(till->view_path, &till->view, &err));
     ck_ok(tb_view_sqlite_reader(till->view_path, &till->reader, &err));
     const struct tb_consumer_options options = {.reader = till->log_reader,
                                                 .view = till->view,
@@ -52,6 +59,7 @@ static void open_view(struct till *till)
                                                 .random = &till->f.random.random,
                                                 .rules = {.currency = "EUR"},
                                                 .dead_letter_keep_ms = TILL_DEAD_LETTERS_KEEP_MS,
+                                                .uptime = &till->uptime,
                                                 .topic = TOPIC,
                                                 .on_durable = on_durable,
                                                 .ctx = till};
@@ -90,9 +98,11 @@ static bool has_room(void *ctx)
 static void open_rebuild(struct till *till)
 {
     const struct tb_rebuild_sqlite_options views = {.folder = till->f.dir,
+                                                    .uptime = &till->uptime,
                                                     .build = "1",
                                                     .clock = &till->f.clock.clock,
                                                     .serving = till->view,
+                                                    .origin = &till->origin,
                                                     .readers = {till->reader},
                                                     .reader_count = 1,
                                                     .open_reader = open_visitor,
@@ -113,39 +123,72 @@ static void open_rebuild(struct till *till)
     ck_ok(tb_rebuild_new(&options, &till->rebuild, &err));
 }
 
-void till_open(struct till *till)
+enum tb_code till_open_derived(struct till *till, struct tb_derived *ret_derived,
+                               struct tb_error *err)
 {
+    const struct tb_derived_options options = {.folder = till->f.dir,
+                                               .node = "till1",
+                                               .topic = TOPIC,
+                                               .store = till->f.store,
+                                               .clock = &till->f.clock.clock,
+                                               .random = &till->f.random.random,
+                                               .gives_up_reading = till->gives_up_reading};
+
+    return tb_derived_open(&options, ret_derived, err);
+}
+
+void till_start(struct till *till)
+{
+    struct tb_derived derived = {0};
     struct tb_error err = {0};
 
-    *till = (struct till){.kafka_is_reached = true};
-    fixture_init(&till->f);
-    fault_vfs_uninstall(); /* this test needs no faults, and its files are large */
-    till->f.connected = true;
-    snprintf(till->log_path, sizeof till->log_path, "%s/log.db", till->f.dir);
-    snprintf(till->view_path, sizeof till->view_path, "%s/view.db", till->f.dir);
-    ck_ok(tb_log_inproc_open(till->log_path, &till->f.clock.clock, &till->log, &err));
-    tb_log_inproc_set_retention(till->log, TILL_LOG_KEEP_MS);
     fixture_open(&till->f);
+    ck_ok(till_open_derived(till, &derived, &err));
+    till->log = derived.log;
+    till->view = derived.view;
+    till->origin = derived.origin;
+    snprintf(till->view_path, sizeof till->view_path, "%s", derived.view_path);
+    till->uptime = tb_store_uptime(till->f.store);
+    tb_log_inproc_set_retention(till->log, TILL_LOG_KEEP_MS, till->uptime);
+    till->row = till->f.store->last_row;
     open_relay(till);
     open_view(till);
     open_rebuild(till);
 }
 
-void till_close(struct till *till)
+void till_prepare(struct till *till)
 {
-    struct tb_view_reader *asked = till->reader;
+    *till = (struct till){.kafka_is_reached = true};
+    fixture_init(&till->f);
+    fault_vfs_uninstall(); /* this test needs no faults, and its files are large */
+    till->f.connected = true;
+    snprintf(till->log_path, sizeof till->log_path, "%s/log.db", till->f.dir);
+}
 
+void till_open(struct till *till)
+{
+    till_prepare(till);
+    till_start(till);
+}
+
+void till_stop(struct till *till)
+{
     tb_rebuild_free(till->rebuild);
     tb_rebuild_sqlite_free(till->views);
     tb_consumer_free(till->consumer);
-    asked->ops->free(asked);
-    till->view->ops->free(till->view);
-    till->log_reader->ops->free(till->log_reader);
+    tb_view_reader_free(till->reader);
+    tb_view_free(till->view);
+    tb_log_reader_free(till->log_reader);
     tb_relay_free(till->relay);
-    till->log_writer->ops->free(till->log_writer);
+    tb_log_writer_free(till->log_writer);
     tb_outbox_reader_free(till->outbox);
     fixture_close(&till->f);
     tb_log_inproc_free(till->log);
+}
+
+void till_close(struct till *till)
+{
+    till_stop(till);
     fixture_release(&till->f);
 }
 
@@ -181,6 +224,15 @@ void till_sell(struct till *till, int orders)
         request_release(&changed[i]);
 }
 
+void till_change(struct till *till, const char *order_id)
+{
+    struct request changed;
+
+    request_change(&changed, TB_CMD_ADDRESS, order_id, NULL, 1);
+    run(till, &changed, 1);
+    request_release(&changed);
+}
+
 void till_corrupt_last(struct till *till)
 {
     struct tb_error err = {0};
@@ -203,9 +255,30 @@ static int64_t lag(const struct till *till)
         struct tb_log_range range = {0};
 
         ck_ok(tb_log_inproc_range(till->log, TOPIC, GROUP, p, &range, &err));
-        behind += range.end - range.committed;
+        behind += range.end - (range.committed < 0 ? range.begin : range.committed);
     }
     return behind;
+}
+
+static bool sends_snapshots(struct till *till)
+{
+    struct tb_outbox_snapshots left = {0};
+    struct tb_error err = {0};
+
+    ck_ok(tb_outbox_read_snapshots(till->outbox, TB_CURSOR_INPROC, &left, &err));
+    return left.next <= left.last;
+}
+
+void till_recover(struct till *till)
+{
+    for (int steps = 0; sends_snapshots(till); steps++) {
+        ck_assert_int_lt(steps, CATCH_UP_STEPS_MAX);
+        (void)tb_relay_step(till->relay);
+        (void)tb_consumer_step(till->consumer, 0);
+        fake_clock_advance(&till->f.clock, TB_RELAY_IDLE_MS);
+        (void)tb_writer_step(till->f.writer);
+    }
+    till_catch_up(till);
 }
 
 void till_catch_up(struct till *till)

@@ -6,7 +6,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char *const types[] = {
     "OrderPlaced.v2",  "OrderPlaced.v1",    "OrderAddressChanged.v1", "OrderTotalChanged.v1",
-    "OrderShipped.v1", "OrderCancelled.v1", "OrderRefunded.v1",
+    "OrderShipped.v1", "OrderCancelled.v1", "OrderRefunded.v1",       "OrderSnapshot.v1",
 };
 
 /* The document of an order, read back and written again: the same bytes. */

@@ -4,7 +4,7 @@ import os
 import pathlib
 import subprocess
 
-from kafka_service import Failed
+from kafka_service import Failed, topic_ends
 from tillbox_e2e import Edge, check, eventually
 
 # The group notices a dead member after 6 s instead of 45.
@@ -82,15 +82,19 @@ class Feed:
 
 
 def everything_read(*centrals, seconds=120, partitions=6):
-    """Waits until each partition is assigned to one central and has no lag."""
-    parts = {}
+    """Waits until each partition is assigned to one central, each central has its share, and all
+    records that the broker has now are read. A central learns a partition's end from what it
+    fetches: until then it may tell no lag, so the broker is asked."""
+    parts, ends = {}, topic_ends(centrals[0].kafka, "order-events")
 
     def caught_up():
         for central in centrals:
             parts[central.name] = central.status()["partitions"]
         read = [part for mine in parts.values() for part in mine]
-        return (sorted(part["partition"] for part in read) == list(range(partitions)) and
-                all(part["lag"] == 0 for part in read))
+        return (all(parts.values()) and
+                sorted(part["partition"] for part in read) == list(range(partitions)) and
+                all(part["lag"] == 0 and part["end"] >= ends.get(part["partition"], 0)
+                    for part in read))
 
     try:
         eventually(caught_up, "every partition is read to its end", seconds, pause=0.2)

@@ -97,7 +97,7 @@ def check_pages(process):
 def check_traces(kafka, edge, order):
     traces = kafka.traces("order-events")
     with edge.client() as client:
-        check(client.ask("GET", f"/orders/{order}?minVersion=2&wait=5s").status == 200, "no order")
+        check(client.ask("GET", f"/orders/{order}?minVersion=2&wait=30s").status == 200, "no order")
     check(sorted(traces.values()) == [TRACE.format(n) for n in (1, 2, 3)], f"traces: {traces}")
     dead = kafka.traces("order-events.DLT")
     check(list(dead.values()) == [TRACE.format(3)], f"of a dead letter: {dead}")
@@ -124,7 +124,7 @@ def test():
         order = sell(edge)
         ask_wrongly(edge), ask_wrongly(central)
         spoilt_event(edge)
-        eventually(lambda: central.status()["deadLetters"] == 1, "there is a dead letter", 60)
+        eventually(lambda: central.status()["deadLetters"] == 1, "there is a dead letter")
         everything_read(central)
         check_traces(kafka, edge, order)
         letter = letters(central, "list").split("\t")[0]
@@ -133,7 +133,7 @@ def test():
         letters(central, "drop", letter)
         locked_out(folder, kafka, mongo)
         kafka.kill()
-        eventually(lambda: "problem" in central.status(), "the broker is missed", 60)
+        eventually(lambda: "problem" in central.status(), "the broker is missed")
         for process in (edge, central):
             check_pages(process)
             process.stop()

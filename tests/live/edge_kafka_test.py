@@ -69,7 +69,7 @@ def is_link(edge, state):
 
 
 def nothing_pending(edge):
-    eventually(lambda: status(edge)["pending"] == 0, "nothing is pending", 90)
+    eventually(lambda: status(edge)["pending"] == 0, "nothing is pending")
 
 
 def check_topic(kafka, store):

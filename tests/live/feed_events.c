@@ -65,16 +65,40 @@ static void read_args(struct feed *feed, int argc, char **argv)
     snprintf(feed->epoch, sizeof feed->epoch, "%016llx", (unsigned long long)feed->seed);
 }
 
+/* An event or a document with the feed's node instead of that of the history. */
+static struct tb_str with_node(const struct feed *feed, struct tb_str made, struct tb_buf *text)
+{
+    static const char member[] = "\"node\":\"till1\"";
+    const char *at = memmem(made.ptr, made.len, member, sizeof member - 1);
+    const char *end = made.ptr + made.len;
+
+    if (!at)
+        return made;
+    tb_buf_clear(text);
+    tb_buf_add_str(text, (struct tb_str){made.ptr, (size_t)(at - made.ptr)});
+    tb_buf_addf(text, "\"node\":\"%s\"", feed->node);
+    at += sizeof member - 1;
+    tb_buf_add_str(text, (struct tb_str){at, (size_t)(end - at)});
+    TB_ASSERT(tb_buf_ok(text));
+    return tb_buf_str(text);
+}
+
 static void print_expected(const struct feed *feed)
 {
+    struct tb_buf text = {0};
+
     for (size_t i = 0; i < feed->history.order_count; i++) {
         const struct history_order *order = &feed->history.orders[i];
         int64_t version = history_reachable(order);
 
-        if (version > 0)
-            printf("%s %lld %s\n", order->order.order_id, (long long)version,
-                   order->docs[version].ptr);
+        if (version > 0) {
+            struct tb_str doc = with_node(feed, tb_str_of(order->docs[version].ptr), &text);
+
+            printf("%s %lld %.*s\n", order->order.order_id, (long long)version, (int)doc.len,
+                   doc.ptr);
+        }
     }
+    tb_buf_release(&text);
     fflush(stdout);
 }
 
@@ -130,14 +154,17 @@ static void send_event(struct feed *feed, const struct tb_record *made)
 {
     struct tb_header headers[16];
     struct tb_record record = *made;
+    struct tb_buf text = {0};
 
     TB_ASSERT(record.header_count <= 16);
     memcpy(headers, record.headers, record.header_count * sizeof *headers);
     headers[2].value = tb_str_of(feed->source);
     headers[6].value = tb_str_of(feed->epoch);
     record.headers = headers;
+    record.value = with_node(feed, made->value, &text);
     keep_pace(feed);
     send(feed, &record);
+    tb_buf_release(&text);
 }
 
 static void send_poison(struct feed *feed, int64_t number)

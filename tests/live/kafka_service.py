@@ -103,6 +103,19 @@ class Mongo(Service):
         return [json.loads(line) for line in done.stdout.splitlines()]
 
 
+def topic_dump(*args):
+    done = subprocess.run([os.environ["TILLBOX_TOPIC_DUMP"], *args], stdout=subprocess.PIPE,
+                          text=True)
+    if done.returncode != 0:
+        raise Failed(f"topic_dump {args} ended with {done.returncode}")
+    return [line.split(" ") for line in done.stdout.splitlines()]
+
+
+def topic_ends(broker, topic):
+    """The end of each partition; none if the topic is not there."""
+    return {int(partition): int(end) for partition, end in topic_dump(broker, topic, "ends")}
+
+
 class Kafka(Service):
     kind = "kafka"
     GROUPS = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand"
@@ -122,21 +135,9 @@ class Kafka(Service):
             raise Failed(f"{java_class} {args} ended with {done.returncode}: {done.stdout}")
         return done.stdout
 
-    def reset(self, group, topic, *where):
-        """Sets the offsets of a group without members, as `kafka-consumer-groups --reset-offsets`
-        does."""
-        said = self.tool(self.GROUPS, "--group", group, "--topic", topic, "--reset-offsets",
-                         "--execute", *where)
-        if "Error" in said or topic.split(":")[0] not in said:
-            raise Failed(f"the offsets of {group} are not reset: {said}")
-
     def dump(self, topic):
         """Output of topic_dump for each record, each partition in order."""
-        done = subprocess.run([os.environ["TILLBOX_TOPIC_DUMP"], self.address, topic],
-                              stdout=subprocess.PIPE, text=True)
-        if done.returncode != 0:
-            raise Failed(f"topic_dump {topic} ended with {done.returncode}")
-        return [line.split(" ") for line in done.stdout.splitlines()]
+        return topic_dump(self.address, topic)
 
     def records(self, topic):
         """(partition, offset, key, ce_id, version)"""

@@ -142,7 +142,7 @@ def load_moves(shops):
         shop.hot += 1
     before = [shop.changes for shop in shops]
     eventually(lambda: all(shop.changes >= count + CHANGES / len(shops)
-                           for shop, count in zip(shops, before)), "orders are changed", 120, 0.05)
+                           for shop, count in zip(shops, before)), "orders are changed", pause=0.05)
 
 
 def disturb(one, two, three, shops):
@@ -166,7 +166,7 @@ def disturb(one, two, three, shops):
 
 def everything_is_held(*centrals):
     eventually(lambda: sum(len(one.status()["partitions"]) for one in centrals) == PARTITIONS,
-               "the others take over", 60, pause=0.2)
+               "the others take over", pause=0.2)
 
 
 def check_log(kafka, *edges):

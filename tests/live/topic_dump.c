@@ -1,11 +1,18 @@
 /* topic_dump BROKERS TOPIC: prints the records of a topic from its beginning to its present
  * end, a line for each: partition, offset, key, ce_id, ce_orderversion, traceparent, separated
- * by blanks; - for a missing value. */
+ * by blanks; - for a missing value.
+ *
+ * topic_dump BROKERS TOPIC ends: prints partition and end for each partition; nothing if there is
+ * no such topic. */
 #include <librdkafka/rdkafka.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
 
 #define WAIT_MS 10000
+/* With 100 ms in between: a topic that has just been made has no leaders yet. */
+#define END_TRIES 300
 
 static rd_kafka_t *open_consumer(const char *brokers)
 {
@@ -20,24 +27,62 @@ static rd_kafka_t *open_consumer(const char *brokers)
     return rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof text);
 }
 
-static int assign_all(rd_kafka_t *consumer, const char *topic)
+/* The number of partitions, 0 without such a topic, -1 without a broker. */
+static int count_partitions(rd_kafka_t *consumer, const char *topic)
 {
     rd_kafka_topic_t *handle = rd_kafka_topic_new(consumer, topic, NULL);
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(8);
     const struct rd_kafka_metadata *found = NULL;
-    int count = 0;
+    int count = -1;
 
     if (rd_kafka_metadata(consumer, 0, handle, &found, WAIT_MS) == RD_KAFKA_RESP_ERR_NO_ERROR) {
         count = found->topics[0].partition_cnt;
         rd_kafka_metadata_destroy(found);
     }
+    rd_kafka_topic_destroy(handle);
+    return count;
+}
+
+static int assign_all(rd_kafka_t *consumer, const char *topic)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(8);
+    int count = count_partitions(consumer, topic);
+
     for (int p = 0; p < count; p++)
         rd_kafka_topic_partition_list_add(list, topic, p)->offset = RD_KAFKA_OFFSET_BEGINNING;
     if (rd_kafka_assign(consumer, list))
         count = 0;
     rd_kafka_topic_partition_list_destroy(list);
-    rd_kafka_topic_destroy(handle);
     return count;
+}
+
+static int end_of(rd_kafka_t *consumer, const char *topic, int32_t partition, int64_t *ret_end)
+{
+    int64_t begin;
+
+    for (int i = 0; i < END_TRIES; i++) {
+        if (!rd_kafka_query_watermark_offsets(consumer, topic, partition, &begin, ret_end,
+                                              WAIT_MS))
+            return 0;
+        nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+    }
+    return -1;
+}
+
+static int print_ends(rd_kafka_t *consumer, const char *topic)
+{
+    int count = count_partitions(consumer, topic);
+
+    for (int p = 0; p < count; p++) {
+        int64_t end;
+
+        if (end_of(consumer, topic, p, &end)) {
+            count = -1;
+            break;
+        }
+        printf("%d %lld\n", p, (long long)end);
+    }
+    rd_kafka_destroy(consumer);
+    return count < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 static void print_header(const rd_kafka_message_t *message, const char *name)
@@ -53,10 +98,14 @@ static void print_header(const rd_kafka_message_t *message, const char *name)
 
 int main(int argc, char **argv)
 {
-    rd_kafka_t *consumer = argc == 3 ? open_consumer(argv[1]) : NULL;
-    int left = consumer ? assign_all(consumer, argv[2]) : 0;
+    rd_kafka_t *consumer = argc >= 3 ? open_consumer(argv[1]) : NULL;
+    int left = 0;
 
-    if (left == 0) {
+    if (consumer && argc == 4 && !strcmp(argv[3], "ends"))
+        return print_ends(consumer, argv[2]);
+    if (consumer)
+        left = assign_all(consumer, argv[2]);
+    if (left <= 0) {
         fputs("topic_dump: no such topic, or no broker\n", stderr);
         return EXIT_FAILURE;
     }

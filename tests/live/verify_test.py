@@ -93,7 +93,7 @@ def test():
         is_clean(central, here, there)  # it waits for events that are under way
 
         eventually(lambda: {name: node["state"] for name, node in nodes_command(central).items()}
-                   == {"till1": "current", "till2": "current"}, "both tills are current", 60, 0.5)
+                   == {"till1": "current", "till2": "current"}, "both tills are current", pause=0.5)
         stats = central.ask("GET", "/orders/stats").json()
         check(stats["heldBackBy"] == [] and "completeThrough" in stats, f"{stats}")
         for one in (central, here, there):

@@ -13,6 +13,12 @@
     "\"placedAt\":\"2026-11-23T08:20:42.123Z\",\"businessDate\":\"2026-11-23\","                  \
     "\"source\":\"POS\",\"lines\":[" LINE "],\"updatedAt\":\"2026-11-23T08:20:42.123Z\"}"
 
+#define SNAPSHOT(epochs)                                                                          \
+    "{\"earlierEpochs\":" epochs ",\"orderId\":\"" SAMPLE_ORDER_ID "\",\"version\":3,"            \
+    "\"status\":\"SHIPPED\",\"kind\":\"SALE\",\"totalMinor\":700,\"currency\":\"EUR\","           \
+    "\"placedAt\":\"2026-11-23T08:20:42.123Z\",\"businessDate\":\"2026-11-23\","                  \
+    "\"source\":\"POS\",\"lines\":[" LINE "]}"
+
 static struct tb_arena arena;
 static struct tb_error err;
 static struct tb_event event;
@@ -77,6 +83,17 @@ static const struct {
      HEAD ",\"lines\":[" LINE ",{\"sku\":\"T\",\"quantity\":-2,\"unitPriceMinor\":1}],"
           "\"totalMinor\":698}",
      TB_INVALID, "/lines/1/quantity must be above 0"},
+    {"OrderSnapshot.v1", PLACED("7", "SHIPPED"), TB_OK, NULL},
+    {"OrderSnapshot.v1", PLACED("0", "SHIPPED"), TB_INVALID, "/version must be"},
+    {"OrderSnapshot.v1", "{\"version\":7}", TB_INVALID, "/orderId is missing"},
+    {"OrderSnapshot.v1", "[]", TB_INVALID, "must be an object"},
+    {"OrderSnapshot.v1", SNAPSHOT("[]"), TB_OK, NULL},
+    {"OrderSnapshot.v1", SNAPSHOT("[\"00c0ffee00c0ffee\",\"0123456789abcdef\"]"), TB_OK, NULL},
+    {"OrderSnapshot.v1", SNAPSHOT("[\"00C0FFEE00C0FFEE\"]"), TB_INVALID, "/earlierEpochs must"},
+    {"OrderSnapshot.v1", SNAPSHOT("[\"0123456789abcdef0\"]"), TB_INVALID, "/earlierEpochs must"},
+    {"OrderSnapshot.v1", SNAPSHOT("[7]"), TB_INVALID, "/earlierEpochs must"},
+    {"OrderSnapshot.v1", SNAPSHOT("[1,2,3,4,5,6,7,8,9]"), TB_INVALID, "at most 8"},
+    {"OrderSnapshot.v1", SNAPSHOT("7"), TB_INVALID, "/earlierEpochs must be an array"},
     {"OrderRefunded.v1", HEAD "}", TB_NOT_FOUND, "OrderRefunded.v1"},
     {"OrderPlaced.v3", "[]", TB_NOT_FOUND, "OrderPlaced.v3"},
     {"", HEAD "}", TB_NOT_FOUND, "not known"},

@@ -191,6 +191,29 @@ START_TEST(old_events_become_new_ones)
 }
 END_TEST
 
+/* The name becomes part of keys in a database. */
+START_TEST(a_node_has_a_proper_name)
+{
+    static const struct tb_str names[] = {
+        {"", 0},       {"a\0b", 3}, {"\xff", 1},
+        {"shop 7", 6}, {"a/b", 3},  TB_STR("123456789012345678901234567890123"),
+    };
+    struct tb_event_context context = {.type = TB_STR("OrderPlaced.v1"), .currency = "EUR"};
+    struct tb_arena arena = {0};
+    struct tb_json *json = sample_json(events[0].value);
+    struct tb_error err = {0};
+    struct tb_event event;
+
+    context.node = names[_i];
+    ck_assert_int_eq(tb_event_decode(json, &context, &arena, &event, &err), TB_INVALID);
+    ck_assert_msg(strstr(err.text, "name is not 1 to 32"), "%s", err.text);
+    context.node = TB_STR("12345678901234567890123456-Aa-zZ");
+    ck_ok(tb_event_decode(json, &context, &arena, &event, &err));
+    tb_json_free(json);
+    tb_arena_release(&arena);
+}
+END_TEST
+
 /* The digits of the currency determine the minor units. */
 START_TEST(amounts_follow_the_currency)
 {
@@ -221,6 +244,7 @@ int main(void)
 
     tcase_add_loop_test(tc, decimals_are_exact, 0, sizeof decimals / sizeof decimals[0]);
     tcase_add_test(tc, written_amounts_are_read_back);
+    tcase_add_loop_test(tc, a_node_has_a_proper_name, 0, 6);
     tcase_add_loop_test(tc, old_events_become_new_ones, 0, sizeof events / sizeof events[0]);
     tcase_add_test(tc, amounts_follow_the_currency);
     suite_add_tcase(suite, tc);

@@ -57,24 +57,27 @@ prepare_mongo() {
     javac -d "$1/classes" -cp "$1/lib/*" "$here/mongo/MongoService.java" >&2
 }
 
-sources_of() { cat "$here/$1/"*; }
+# home_of KIND: its folder in the cache, named by what it is made from: checkouts that share a cache
+# may differ, and their servers run side by side.
+home_of() {
+    echo "$cache/$1-$(cat "$here/service.sh" "$here/$1/"* | cksum | cut -d' ' -f1)"
+}
 
-# The folder is renamed into place when it is complete, so a folder made from the present sources can
-# be used.
+# The folder is renamed into place when it is complete.
 fetch() {
     kind=$1
     [ -f "$here/$kind/pom.xml" ] || fail "no such service: $kind"
     need_java
     mkdir -p "$cache"
+    home=$(home_of "$kind")
     (
         flock 9
-        sources_of "$kind" | cmp -s - "$cache/$kind/sources" && exit 0
-        rm -rf "$cache/$kind" "$cache/$kind.new"
+        [ ! -d "$home" ] || exit 0
+        rm -rf "$home.new"
         mvn -q -B -f "$here/$kind/pom.xml" dependency:copy-dependencies \
-            -DoutputDirectory="$cache/$kind.new/lib" >&2 || exit 1
-        "prepare_$kind" "$cache/$kind.new" || exit 1
-        sources_of "$kind" >"$cache/$kind.new/sources"
-        mv "$cache/$kind.new" "$cache/$kind"
+            -DoutputDirectory="$home.new/lib" >&2 || exit 1
+        "prepare_$kind" "$home.new" || exit 1
+        mv "$home.new" "$home"
     ) 9>"$cache/$kind.lock" || fail "the jars of $kind cannot be fetched" 77
 }
 
@@ -117,12 +120,12 @@ run_kafka() {
         # shellcheck disable=SC2046 # two words
         set -- "$dir" $(python3 "$here/answers.py" port 2)
         kafka_settings "$@" >"$dir/new.properties"
-        cp -R "$cache/kafka/formatted/data" "$dir/data"
+        cp -R "$home/formatted/data" "$dir/data"
         echo "127.0.0.1:$2" >"$dir/address"
         mv "$dir/new.properties" "$dir/server.properties"
     fi
     setsid java -Xms64m -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 \
-        -cp "$cache/kafka/lib/*" kafka.Kafka "$dir/server.properties" \
+        -cp "$home/lib/*" kafka.Kafka "$dir/server.properties" \
         >>"$dir/log" 2>&1 </dev/null &
     echo $! >"$dir/pid"
 }
@@ -132,7 +135,7 @@ run_mongo() {
     [ -f "$dir/address" ] ||
         echo "127.0.0.1:$(python3 "$here/answers.py" port 1)" >"$dir/address"
     setsid java -Xms32m -Xmx512m -XX:+UseSerialGC \
-        -cp "$cache/mongo/classes:$cache/mongo/lib/*" MongoService \
+        -cp "$home/classes:$home/lib/*" MongoService \
         127.0.0.1 "$(cut -d: -f2 "$dir/address")" "$dir/data.h2" >>"$dir/log" 2>&1 </dev/null &
     echo $! >"$dir/pid"
 }
@@ -179,7 +182,7 @@ stop() {
 # With little memory and few threads, because a test runs beside it.
 tool() {
     fetch kafka
-    exec java -Xmx128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$cache/kafka/lib/*" "$@"
+    exec java -Xmx128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$home/lib/*" "$@"
 }
 
 if [ "${1:-}" = tool ] && [ $# -gt 1 ]; then

@@ -204,7 +204,7 @@ static void refuse_batch(struct broker *broker, const struct broker_request *ref
             partition_of(topic, &request->record) != partition)
             continue;
         if (writer)
-            broker_answered(writer, request->slot, false, true);
+            broker_answered(writer, request->slot, true);
         drop(broker, request);
     }
 }
@@ -222,7 +222,9 @@ static void append_request(struct broker *broker, struct broker_request *request
         refuse_batch(broker, request);
         return;
     }
-    broker_append(broker, request->topic, &request->record);
+    const struct tb_record *kept = broker_append(broker, request->topic, &request->record);
+    request->partition = kept->partition;
+    request->offset = kept->offset;
     sim_cover(COVER_BROKER_APPENDED_LATE, !request->writer);
     request->appended = true;
     request->due_us = *broker->now_us + broker_delay_us(broker, TRIP_US);
@@ -235,8 +237,10 @@ static void answer(struct broker *broker, struct broker_request *request)
         return;
     }
     /* An unknown outcome: the library gives up although the broker has the record. */
-    if (request->writer)
-        broker_answered(request->writer, request->slot, !broker_chance(broker, 20), false);
+    if (request->writer && broker_chance(broker, 20))
+        broker_answered(request->writer, request->slot, false);
+    else if (request->writer)
+        broker_acknowledged(request->writer, request->slot, request->partition, request->offset);
     drop(broker, request);
 }
 

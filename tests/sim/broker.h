@@ -51,6 +51,8 @@ struct broker_request {
     struct tb_record record;
     size_t slot;
     bool appended; /* the record is in the log; the answer is under way */
+    int32_t partition;
+    int64_t offset; /* where it is */
     int64_t due_us;
 };
 struct broker_reader;
@@ -135,7 +137,9 @@ void broker_send(struct broker_writer *writer, enum broker_topic topic,
 void broker_abandon_requests(struct broker_writer *writer); /* all requests of the writer */
 /* broker_writer.c. final: the broker rejected this record or one sent with it. */
 int broker_writer_client(const struct broker_writer *writer);
-void broker_answered(struct broker_writer *writer, size_t slot, bool ok, bool final);
+void broker_acknowledged(struct broker_writer *writer, size_t slot, int32_t partition,
+                         int64_t offset);
+void broker_answered(struct broker_writer *writer, size_t slot, bool final); /* not OK */
 void broker_writers_died(struct broker *broker, int client);
 /* broker_reader.c */
 void broker_readers_died(struct broker *broker, int client);
@@ -146,6 +150,8 @@ bool broker_reader_behind(const struct tb_log_reader *reader);
  * more). */
 struct broker_group *broker_group(struct broker *broker, const char *name,
                                   enum broker_topic topic);
+/* Every member must give up its partitions and join again. */
+void broker_group_rebalance(struct broker *broker, struct broker_group *group);
 int broker_group_join(struct broker *broker, struct broker_group *group, int client);
 void broker_group_leave(struct broker *broker, struct broker_group *group, int member);
 struct broker_member *broker_group_heartbeat(struct broker *broker, struct broker_group *group,

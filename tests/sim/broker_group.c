@@ -26,8 +26,7 @@ static struct broker_member *find(struct broker_group *group, int member)
     return NULL;
 }
 
-/* Starts a rebalance: every member must give up its partitions and join again. */
-static void start_rebalance(struct broker *broker, struct broker_group *group)
+void broker_group_rebalance(struct broker *broker, struct broker_group *group)
 {
     if (!group->rebalancing)
         group->until_us = *broker->now_us + BROKER_REBALANCE_US;
@@ -40,7 +39,7 @@ static void remove_member(struct broker *broker, struct broker_group *group,
                           struct broker_member *member)
 {
     *member = group->members[--group->member_count];
-    start_rebalance(broker, group);
+    broker_group_rebalance(broker, group);
 }
 
 int broker_group_join(struct broker *broker, struct broker_group *group, int client)
@@ -48,7 +47,7 @@ int broker_group_join(struct broker *broker, struct broker_group *group, int cli
     struct broker_member *member = &group->members[group->member_count];
 
     TB_ASSERT(group->member_count < BROKER_MEMBERS_MAX);
-    start_rebalance(broker, group);
+    broker_group_rebalance(broker, group);
     *member = (struct broker_member){
         .id = ++group->last_id, .client = client, .seen_us = *broker->now_us, .joined = true};
     group->member_count++;

@@ -207,6 +207,13 @@ static enum tb_code confirm(struct tb_log_reader *base, int32_t partition, int64
     return tb_error_set(err, TB_BUSY, "the simulated group does not confirm");
 }
 
+static int64_t position(struct tb_log_reader *base, int32_t partition)
+{
+    return partition < TB_LOG_PARTITIONS && reader_of(base)->parts[partition].assigned
+               ? reader_of(base)->parts[partition].next
+               : -1;
+}
+
 static void wake(struct tb_log_reader *base)
 {
     (void)base; /* poll never blocks here */
@@ -238,6 +245,7 @@ static enum tb_code reader_new(const struct tb_log_kafka_options *options, const
                                                  .pause = set_paused,
                                                  .is_assigned = is_assigned,
                                                  .confirm = confirm,
+                                                 .position = position,
                                                  .wake = wake,
                                                  .free = reader_free};
     struct broker_reader *reader = calloc(1, sizeof *reader);

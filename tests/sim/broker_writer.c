@@ -1,3 +1,4 @@
+#include "bridge/log/headers.h"
 #include "sim/broker.h"
 #include "sim/trace.h"
 #include <stdlib.h>
@@ -49,19 +50,27 @@ static void drop_all(struct broker_writer *writer)
     writer->fatal = false;
 }
 
-void broker_answered(struct broker_writer *writer, size_t slot, bool ok, bool final)
+void broker_acknowledged(struct broker_writer *writer, size_t slot, int32_t partition,
+                         int64_t offset)
+{
+    writer->answered = writer->proven = true;
+    tb_kafka_inflight_deliver(&writer->inflight, slot, partition, offset);
+    if (broker_chance(writer->broker, 60)) {
+        sim_cover(COVER_PRODUCER_FATAL, 1);
+        writer->fatal = true;
+    }
+}
+
+void broker_answered(struct broker_writer *writer, size_t slot, bool final)
 {
     struct broker *broker = writer->broker;
 
     writer->answered = true;
-    writer->proven = writer->proven || ok;
-    if (ok)
-        tb_kafka_inflight_complete(&writer->inflight, slot, TB_OK, false);
-    else if (broker->mutant == BROKER_FINAL_TIMEOUTS || (final && writer->inflight.alone))
+    if (broker->mutant == BROKER_FINAL_TIMEOUTS || (final && writer->inflight.alone))
         tb_kafka_inflight_complete(&writer->inflight, slot, TB_INVALID, false);
     else
         tb_kafka_inflight_complete(&writer->inflight, slot, TB_UNKNOWN, final);
-    sim_cover(COVER_ACK_UNKNOWN, !ok && !final);
+    sim_cover(COVER_ACK_UNKNOWN, !final);
     if (broker_chance(broker, 60)) {
         sim_cover(COVER_PRODUCER_FATAL, 1);
         writer->fatal = true;
@@ -92,8 +101,7 @@ static enum tb_code append(struct tb_log_writer *base, const struct tb_record *r
     size_t slot = 0;
 
     TB_TRY(need_producer(writer, err));
-    if (record->header_count > TB_LOG_HEADERS_MAX)
-        return tb_error_set(err, TB_INVALID, "the simulated broker takes fewer headers");
+    TB_TRY(tb_headers_check(record->headers, record->header_count, err));
     TB_TRY(tb_kafka_inflight_add(&writer->inflight, record, tag, &slot, &send, err));
     if (send && broker_chance(writer->broker, 30)) {
         tb_kafka_inflight_cancel_add(&writer->inflight, slot);

@@ -89,16 +89,21 @@ static enum tb_code on_open(void *ctx, struct tb_log_reader **ret_reader, struct
 {
     static const struct tb_log_kafka_topic topics[] = {{.name = SIM_TOPIC, .partitions = 6}};
     struct central *central = ctx;
+    struct tb_placed_reader_options placed = {
+        .places = &central->places, .clock = &central->clock, .partitions = TB_LOG_PARTITIONS};
     char warning[240];
 
     TB_TRY(tb_log_kafka_check_topics(&central->event_options, topics, 1, false, 0, err));
     TB_TRY(tb_mongo_prepare(central->mongo, warning, err));
     TB_TRY(tb_log_kafka_reader(&central->event_options, SIM_TOPIC, CENTRE_GROUP,
                                &central->event_reader, err));
+    placed.from = central->event_reader;
+    TB_TRY(tb_placed_reader_new(&placed, &central->placed_reader, err));
     sim_trace("%s joins", central->name);
     central->prepared = true;
     central_wake(central, CENTRAL_NODES, 5 * MS);
-    *ret_reader = central->event_reader;
+    *ret_reader = central->sim->mutant == SIM_MUTANT_POSITION_NOT_WRITTEN ? central->event_reader
+                                                                          : central->placed_reader;
     return TB_OK;
 }
 
@@ -127,13 +132,20 @@ static enum tb_code open_view(struct central *central, struct tb_error *err)
         .topic = SIM_TOPIC,
         .bulk_size = 1 + (int)sim_below(&central->sim->centre_random, 40),
         .clock = &central->clock,
+        .random = &central->random.random,
     };
 
     snprintf(uri, sizeof uri, "mongodb://%s", central->name);
     TB_TRY(tb_mongo_new(&options, &central->mongo, err));
     TB_TRY(tb_view_mongo_open(central->mongo, &central->view, err));
+    tb_view_mongo_places(central->view, &central->places);
+    central->node_positions = (struct tb_mongo_positions){
+        .mongo = central->mongo, .topic = "node-status", .feeds = "nodes"};
+    tb_mongo_nodes_places(&central->node_positions, &central->node_places);
     if (central->sim->mutant == SIM_MUTANT_APPLY_OVER_GAP)
         gap_mutant_install(central);
+    sender_mutants_install(central);
+    place_mutant_install(central);
     return tb_view_mongo_open_reader(central->mongo, &central->view_reader, err);
 }
 
@@ -172,8 +184,8 @@ void central_start(struct central *central)
         central_wake(central, (enum central_actor)i, 5 * MS);
 }
 
-/* Sends again what the database refused. Dead letters with reason gap need no help: they follow
- * when the version before them is applied. */
+/* Sends again what the database refused. Dead letters with reason gap or parked need no help: they
+ * follow when the version before them is applied, or the node is not parked any more. */
 void central_replay(struct central *central, struct tb_dead_letter_position place)
 {
     struct tb_arena arena = {0};
@@ -184,6 +196,7 @@ void central_replay(struct central *central, struct tb_dead_letter_position plac
     if (central->view_reader->ops->get_dead_letter(central->view_reader, place, &arena, &letter,
                                                    &err) == TB_OK &&
         !tb_str_eq(letter.reason, TB_STR(TB_REASON_GAP)) &&
+        !tb_str_eq(letter.reason, TB_STR(TB_REASON_PARKED)) &&
         tb_replay_record(&letter, SIM_TOPIC, (struct tb_str){0}, false, &arena, &record, &err) ==
             TB_OK &&
         tb_append_queue_post(central->append_queue, &record, &err) == TB_OK)
@@ -212,7 +225,8 @@ static void close_all(struct central *central)
 {
     tb_consumer_free(central->consumer);
     central->consumer = NULL;
-    free_reader(&central->event_reader);
+    free_reader(&central->placed_reader); /* and event_reader */
+    central->event_reader = NULL;
     free_reader(&central->heartbeat_reader);
     free_reader(&central->ready_reader);
     free(central->feed);

@@ -11,6 +11,9 @@ static void step_events(struct central *central)
     bool behind = central->event_reader && broker_reader_behind(central->event_reader);
 
     if (atomic_load(&tb_consumer_stats(central->consumer)->stopped)) {
+        SIM_REQUIRE(check_centre_may_stop(central->sim),
+                    "C8: %s has stopped, but it was not several nodes that failed alike",
+                    central->name);
         sim_cover(COVER_CENTRAL_STOPPED, 1); /* a service manager would restart it */
         central_stop(central);
         return;
@@ -32,21 +35,34 @@ static enum tb_code on_note(void *ctx, const struct tb_heartbeat_record *list, s
     return tb_mongo_save_heartbeats(((struct central *)ctx)->mongo, list, count, err);
 }
 
+static enum tb_code on_passed(void *ctx, int32_t partition, const struct tb_log_place *place,
+                              struct tb_error *err)
+{
+    return tb_mongo_pass_heartbeats(&((struct central *)ctx)->node_positions, partition, place,
+                                    err);
+}
+
 static void open_feed(struct central *central)
 {
     const struct tb_heartbeat_feed_options options = {
         .clock = &central->clock,
         .random = &central->random.random,
         .save = on_note,
+        .passed = on_passed,
         .on_outage = on_nodes_outage,
         .ctx = central,
     };
+    struct tb_placed_reader_options placed = {.places = &central->node_places,
+                                              .clock = &central->clock,
+                                              .partitions = 1,
+                                              .compacted = true};
     struct tb_error err = {0};
 
     central->feed = malloc(sizeof *central->feed);
-    SIM_REQUIRE(central->feed && tb_log_kafka_reader(&central->other_options, "node-status",
-                                                     CENTRE_GROUP "-nodes",
-                                                     &central->heartbeat_reader, &err) == TB_OK,
+    SIM_REQUIRE(central->feed &&
+                    tb_log_kafka_reader(&central->other_options, "node-status",
+                                        CENTRE_GROUP "-nodes", &placed.from, &err) == TB_OK &&
+                    tb_placed_reader_new(&placed, &central->heartbeat_reader, &err) == TB_OK,
                 "%s: heartbeats: %s", central->name, err.text);
     tb_heartbeat_feed_init(central->feed, &options);
     central->feed->options.reader = central->heartbeat_reader;
@@ -81,9 +97,9 @@ static void step_hints(struct central *central)
                                          &err) == TB_OK) {
         for (size_t i = 0; i < batch.count; i++) {
             char order_id[TB_UUID_SIZE];
-            int64_t version = 0;
+            int64_t version = 0, replaced = 0;
 
-            SIM_REQUIRE(tb_ready_decode(&batch.records[i], order_id, &version),
+            SIM_REQUIRE(tb_ready_decode(&batch.records[i], order_id, &version, &replaced),
                         "%s: a hint that is none", central->name);
             check_centre_hint(central, order_id, version);
         }

@@ -28,6 +28,7 @@ void centre_init(struct sim *sim)
     mongod_init(&centre->mongod, sim->seed * 73 + 7, &sim->now_us, &mongod_hooks);
     set_mutants(sim);
     centre_faults_draw(sim);
+    centre_past_init(sim);
     centre->central_count = 1 + (int)sim_below(&sim->centre_random, CENTRALS_MAX);
     for (int i = 0; i < centre->central_count; i++)
         central_init(&centre->centrals[i], sim, i);
@@ -38,6 +39,7 @@ void centre_release(struct sim *sim)
     for (int i = 0; i < sim->centre.central_count; i++)
         central_release(&sim->centre.centrals[i]);
     broker_release(&sim->centre.broker);
+    centre_past_release(sim);
     mongod_release(&sim->centre.mongod);
 }
 
@@ -87,6 +89,8 @@ bool centre_has_arrived(struct sim *sim)
 {
     const struct broker *broker = &sim->centre.broker;
 
+    if (sim->now_us <= sim->centre.notices_past_us)
+        return false;
     for (int i = 0; i < sim->centre.central_count; i++) {
         struct central *central = &sim->centre.centrals[i];
 

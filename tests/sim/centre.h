@@ -7,6 +7,7 @@
  *   central_steps.c        one step of each of its threads
  *   centre.c               the centre as a whole: has everything arrived?
  *   centre_faults.c        the faults of the centre
+ *   centre_past.c          faults by which log or database get another past
  *   check_centre_priv.h    compares log and database with the oracle, during and after the run
  *
  * The invariants C1 to C7 are listed in README.md.
@@ -18,6 +19,7 @@
 #pragma once
 #include "bridge/log/append_queue.h"
 #include "query/consumer/consumer.h"
+#include "query/consumer/sender_limits.h"
 #include "query/fleet/heartbeat_feed.h"
 #include "query/mongo/fleet/fleet.h"
 #include "query/mongo/view/view_mongo.h"
@@ -29,6 +31,7 @@
 #define CENTRALS_MAX 3
 #define CENTRE_GROUP "tillbox-central"
 #define CENTRE_RECORDS_MAX 8192 /* in one partition */
+#define CENTRE_SENDERS 10       /* till1 to till3 are nodes, the others have made-up names */
 
 struct sim;
 struct sim_node;
@@ -48,6 +51,14 @@ enum centre_fault_class {
     CENTRE_FAULT_BROKER_REFUSES = 512,  /* the broker rejects some records for good */
     CENTRE_FAULT_MONGOD_REFUSES = 1024, /* the database rejects some orders for good */
     CENTRE_FAULT_ALL = 2047
+};
+
+/* Faults by which log or database get another past (centre_past.c). */
+enum centre_past_class {
+    CENTRE_PAST_REPLACED = 1, /* the topic of events */
+    CENTRE_PAST_PUT_BACK = 2, /* the database, to what it was some time ago */
+    CENTRE_PAST_DROPPED = 4,
+    CENTRE_PAST_ALL = 7
 };
 
 enum central_actor {
@@ -77,6 +88,9 @@ struct central {
     struct tb_view_reader *view_reader;
     struct tb_log_writer *dead_letters, *redrive_writer, *ready_writer;
     struct tb_log_reader *event_reader, *heartbeat_reader, *ready_reader; /* NULL: not open */
+    struct tb_log_reader *placed_reader;                                  /* owns event_reader */
+    struct tb_log_places places, node_places;
+    struct tb_mongo_positions node_positions;
     struct tb_append_queue *append_queue;
     struct tb_ready_publisher ready_publisher;
     struct tb_consumer *consumer;
@@ -106,11 +120,23 @@ struct centre {
     struct centre_order orders[ORACLE_ORDERS_MAX];
     int order_count;
     unsigned fault_classes;
+    bool was_flooded; /* foreign records that nobody can read may be left out */
+    /* How many records that till<i> has sent became dead letters, for each reason that counts when
+     * a central parks a sender, or stops. */
+    int letters_of[CENTRE_SENDERS][TB_SENDER_REASONS];
     int64_t fault_every_us, fault_due_us, replay_at_us;
     int by_order[ORACLE_ORDERS_MAX]; /* index in orders + 1, by the oracle's index; 0: none */
     /* Which records have a dead letter, in Kafka's topic and in the database. */
     bool has_letter_in_topic[TB_LOG_PARTITIONS][CENTRE_RECORDS_MAX];
     bool has_letter_in_db[TB_LOG_PARTITIONS][CENTRE_RECORDS_MAX];
+    struct fake_random past_random;
+    unsigned past_classes;
+    int64_t past_due_us;
+    int past_left;           /* faults of this kind, at most */
+    bool has_other_past;     /* log or database have had another past than now */
+    int64_t notices_past_us; /* by then the centrals have looked where their view stands */
+    struct mongod_collection copy[MONGOD_COLLECTIONS_MAX];
+    size_t copy_count;
 };
 
 /* centre.c */
@@ -124,6 +150,11 @@ bool centre_has_arrived(struct sim *sim); /* I13: everything has arrived */
 void centre_faults_draw(struct sim *sim);
 void centre_faults_step(struct sim *sim);
 void centre_faults_heal(struct sim *sim);
+
+/* centre_past.c */
+void centre_past_init(struct sim *sim);
+void centre_past_step(struct sim *sim);
+void centre_past_release(struct sim *sim);
 
 /* central.c */
 void central_report_error(const struct central *central, const char *what,
@@ -139,6 +170,8 @@ void central_release(struct central *central);
 /* An operator sends the dead letter to the topic again. */
 void central_replay(struct central *central, struct tb_dead_letter_position place);
 
+/* The database has what the record says. */
+bool check_centre_is_stored(struct sim *sim, const struct tb_record *record);
 /* check_broker_log.c, check_database.c: the callbacks that judge every write. */
 struct broker_hooks check_centre_broker(struct sim *sim);
 struct mongod_hooks check_centre_mongod(struct sim *sim);
@@ -153,7 +186,9 @@ bool check_centre_is_parked(const struct sim_node *node, int64_t row);
 bool check_centre_is_retained(const struct sim_node *node, int64_t row);
 void check_centre_hint(struct central *central, const char *order_id, int64_t version);
 void check_centre_read(struct central *central);
-/* The next open dead letter of our own orders, from *at on; false: there is none. */
+/* Have several nodes sent so many records that failed alike that a central may stop? */
+bool check_centre_may_stop(const struct sim *sim);
+/* The next open dead letter that has to follow, from *at on; false: there is none. */
 bool check_centre_next_dead_letter(const struct sim *sim, size_t *at,
                                    struct tb_dead_letter_position *ret_place);
 void check_centre_final(struct sim *sim);

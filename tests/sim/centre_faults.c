@@ -57,19 +57,81 @@ static const char *some_order(struct sim *sim)
     return NULL;
 }
 
+/* Under which names a flood is sent. All nodes' names in turn look like a central that cannot read
+ * events; made-up ones must not. Both are drawn most often: nothing else stops a central, or finds
+ * one that believes every name. */
+enum flood_kind {
+    FLOOD_NO_NAME,
+    FLOOD_ONE_NODE,
+    FLOOD_ALL_NODES,
+    FLOOD_ONE_MADE_UP,
+    FLOOD_MADE_UP
+};
+
+static enum flood_kind draw_flood(struct sim *sim)
+{
+    static const enum flood_kind kinds[] = {FLOOD_NO_NAME,   FLOOD_ONE_NODE,    FLOOD_ALL_NODES,
+                                            FLOOD_ALL_NODES, FLOOD_ALL_NODES,   FLOOD_ALL_NODES,
+                                            FLOOD_ALL_NODES, FLOOD_ONE_MADE_UP, FLOOD_MADE_UP,
+                                            FLOOD_MADE_UP,   FLOOD_MADE_UP};
+
+    return kinds[sim_below(random_of(sim), sizeof kinds / sizeof *kinds)];
+}
+
+/* The name that the flood's next record is sent under; NULL: none. */
+static const char *flood_source(const struct sim *sim, enum flood_kind kind, int number)
+{
+    static const char *const nodes[] = {"/nodes/till1", "/nodes/till2", "/nodes/till3"};
+    static const char *const made_up[] = {"/nodes/till7", "/nodes/till8", "/nodes/till9"};
+
+    switch (kind) {
+    case FLOOD_NO_NAME:
+        break;
+    case FLOOD_ONE_NODE:
+        return nodes[0];
+    case FLOOD_ALL_NODES:
+        return nodes[number % sim->node_count];
+    case FLOOD_ONE_MADE_UP:
+        return made_up[0];
+    case FLOOD_MADE_UP:
+        return made_up[number % 3];
+    }
+    return NULL;
+}
+
+static void flood(struct sim *sim, struct foreign_record *foreign, int count)
+{
+    enum flood_kind kind = draw_flood(sim);
+    size_t headers = foreign->record.header_count;
+
+    sim->centre.was_flooded = true;
+    sim_cover(COVER_CENTRE_FLOOD, 1);
+    for (int i = 0; i < count; i++) {
+        const char *source = flood_source(sim, kind, i);
+
+        foreign->headers[headers] = (struct tb_header){TB_STR("ce_source"), tb_str_of(source)};
+        foreign->record.header_count = headers + (source != NULL);
+        (void)broker_append(&sim->centre.broker, BROKER_EVENTS, &foreign->record);
+    }
+}
+
 static void do_foreign_record(struct sim *sim)
 {
     enum foreign_kind kind = (enum foreign_kind)sim_below(random_of(sim), FOREIGN_KIND_COUNT);
-    bool of_ours = kind == FOREIGN_GAP_KNOWN_ORDER || kind == FOREIGN_OLD_VERSION;
+    bool of_ours = kind == FOREIGN_GAP_KNOWN_ORDER || kind == FOREIGN_OTHER_EVENT;
     const char *order_id = of_ours ? some_order(sim) : NULL;
-    int count = sim_chance(random_of(sim), 3) ? TB_DEAD_LETTERS_PER_MINUTE + 10 : 1;
+    /* Fewer than three nodes cannot stop a central. */
+    bool floods = sim_chance(random_of(sim), sim->node_count == SIM_NODES_MAX ? 9 : 3);
+    int count = floods ? TB_DEAD_LETTERS_PER_MINUTE + 10 : 1;
     struct foreign_record foreign;
 
     if (sim->foreign_count == FOREIGN_RECORDS_MAX || (of_ours && !order_id))
         return;
     foreign_record_make(sim, ORACLE_NONE, kind, order_id, &foreign);
     sim_cover(COVER_CENTRE_FOREIGN, 1);
-    for (; count > 0; count--) /* more than a minute's limit: the central stops itself */
+    if (count > 1)
+        flood(sim, &foreign, count);
+    else
         (void)broker_append(&sim->centre.broker, BROKER_EVENTS, &foreign.record);
     tb_buf_release(&foreign.value);
 }
@@ -140,7 +202,7 @@ void centre_faults_heal(struct sim *sim)
 {
     struct centre *centre = &sim->centre;
 
-    centre->fault_due_us = SIM_NEVER;
+    centre->fault_due_us = centre->past_due_us = SIM_NEVER;
     centre->broker.unreliable = centre->broker.down = false;
     centre->mongod.unreliable = centre->mongod.down = false;
     for (size_t i = 0; i < centre->broker.client_count; i++)

@@ -6,63 +6,6 @@
 /* The pages are checked once in so many checks of the rows. */
 #define INTEGRITY_EVERY 4
 
-sqlite3 *check_open(struct sim_node *node, const char *path)
-{
-    sqlite3 *db = NULL;
-
-    node->disk.faults_paused = true;
-    SIM_REQUIRE(sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) ==
-                    SQLITE_OK,
-                "I11: %s cannot be opened: %s", path, sqlite3_errmsg(db));
-    return db;
-}
-
-void check_close(struct sim_node *node, sqlite3 *db)
-{
-    SIM_REQUIRE(sqlite3_close(db) == SQLITE_OK, "a checker left a statement open");
-    node->disk.faults_paused = false;
-}
-
-sqlite3_stmt *check_query(sqlite3 *db, const char *sql)
-{
-    sqlite3_stmt *stmt = NULL;
-
-    SIM_REQUIRE(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK, "I12: %s: %s", sql,
-                sqlite3_errmsg(db));
-    return stmt;
-}
-
-bool check_row(sqlite3_stmt *stmt)
-{
-    int rc = sqlite3_step(stmt);
-
-    if (rc == SQLITE_ROW)
-        return true;
-    SIM_REQUIRE(rc == SQLITE_DONE, "I11: %s: %s", sqlite3_sql(stmt),
-                sqlite3_errmsg(sqlite3_db_handle(stmt)));
-    sqlite3_finalize(stmt);
-    return false;
-}
-
-const char *check_text(sqlite3_stmt *stmt, int column)
-{
-    const char *text = (const char *)sqlite3_column_text(stmt, column);
-
-    return text ? text : "";
-}
-
-int64_t check_number(sqlite3 *db, const char *sql)
-{
-    sqlite3_stmt *stmt = check_query(db, sql);
-    int64_t value = 0;
-
-    if (check_row(stmt)) {
-        value = sqlite3_column_int64(stmt, 0);
-        sqlite3_finalize(stmt);
-    }
-    return value;
-}
-
 /* The integrity check is half the cost of a check. Damage does not go away: a later check finds
  * it, at the latest the final one. */
 static void check_integrity(const struct sim_node *node, const char *path, sqlite3 *db)
@@ -153,6 +96,15 @@ void check_document(const struct sim_node *node, const struct check_document *d,
                     o->id, version, numbers[i].what, numbers[i].found, numbers[i].expected);
 }
 
+static void check_kafka_cursor(struct sim_node *node, sqlite3 *store)
+{
+    bool remembered = check_number(store, "SELECT count(*) FROM cursors WHERE name = 'kafka'") > 0;
+
+    SIM_REQUIRE(remembered || !node->kafka_remembered, "I7: %s has forgotten Kafka", node->name);
+    node->kafka_remembered = remembered;
+    check_centre_cursor(node, check_number(store, "SELECT row FROM cursors WHERE name = 'kafka'"));
+}
+
 void check_node(struct sim_node *node)
 {
     sqlite3 *db;
@@ -165,25 +117,26 @@ void check_node(struct sim_node *node)
     node->checks++;
     sim_cover(COVER_CHECKS, 1);
     db = check_open(node, node->store_path);
+    sqlite3 *log = check_open(node, node->log_path);
     check_integrity(node, node->store_path, db);
     check_store(node, db);
+    check_recovery(node, db, log);
     oracle_resolve_unknown(&node->sim->oracle, node->index);
-    sqlite3 *log = check_open(node, node->log_path);
-    check_integrity(node, node->log_path, log);
-    check_log(node, log);
-    check_close(node, log);
-    node->disk.faults_paused = true;
-    check_cursor(node, db);
-    if (node->kafka) {
-        check_centre_node(node);
-        check_centre_cursor(node,
-                            check_number(db, "SELECT row FROM cursors WHERE name = 'kafka'"));
+    if (!file_is_damaged(node, SIM_LOG)) {
+        check_integrity(node, node->log_path, log);
+        check_log(node, log);
+        check_cursor(node, db);
     }
-    check_close(node, db);
-    db = check_open(node, node->view_path);
-    check_integrity(node, node->view_path, db);
-    check_view(node, db);
-    check_close(node, db);
+    if (node->config) { /* also while Kafka is not configured */
+        check_centre_node(node);
+        check_kafka_cursor(node, db);
+    }
+    if (!file_is_damaged(node, SIM_VIEW)) {
+        db = check_open(node, node->view_path);
+        check_integrity(node, node->view_path, db);
+        check_view(node, db);
+    }
+    check_close(node);
     sim_trace("%s is sound", node->name);
 }
 
@@ -200,7 +153,10 @@ void check_read(struct sim_node *node, int order)
     if (o->id[0] == '\0')
         return;
     code = node->view_reader->ops->get(node->view_reader, tb_str_of(o->id), &doc, &version, &err);
-    SIM_REQUIRE(code != TB_CORRUPT, "%s: reading: %s", node->name, err.text);
+    if (code == TB_CORRUPT)
+        file_damage_told(node, "reading", &err);
+    if (file_is_damaged(node, SIM_VIEW))
+        return tb_buf_release(&doc);
     SIM_REQUIRE(code != TB_NOT_FOUND || o->read_version == 0, "I5: order %s was there and is gone",
                 o->id);
     if (code == TB_OK) {

@@ -39,8 +39,115 @@ static void see_order(struct sim *sim, const bson_t *doc)
     order->db_version = version;
 }
 
-static void see_dead_letter(struct sim *sim, const bson_t *doc)
+static struct tb_str bytes_of(const bson_iter_t *iter)
 {
+    struct tb_str bytes = {0};
+    uint32_t len = 0;
+
+    if (BSON_ITER_HOLDS_UTF8(iter)) {
+        bytes.ptr = bson_iter_utf8(iter, &len);
+    } else if (BSON_ITER_HOLDS_BINARY(iter)) {
+        const uint8_t *data = NULL;
+
+        bson_iter_binary(iter, NULL, &len, &data);
+        bytes.ptr = (const char *)data;
+    }
+    bytes.len = len;
+    return bytes;
+}
+
+/* The value of a header that the dead letter has of its record; empty without one. */
+static struct tb_str header_of(const bson_t *doc, struct tb_str wanted)
+{
+    bson_iter_t iter, list, header;
+
+    if (!bson_iter_init_find(&iter, doc, "headers") || !bson_iter_recurse(&iter, &list))
+        return (struct tb_str){0};
+    while (bson_iter_next(&list)) {
+        struct tb_str name = {0}, value = {0};
+
+        for (bool ok = bson_iter_recurse(&list, &header); ok && bson_iter_next(&header);) {
+            if (strcmp(bson_iter_key(&header), "name") == 0)
+                name = bytes_of(&header);
+            if (strcmp(bson_iter_key(&header), "value") == 0)
+                value = bytes_of(&header);
+        }
+        if (tb_str_eq(name, wanted))
+            return value;
+    }
+    return (struct tb_str){0};
+}
+
+/* The mark of the record. */
+static void read_letter_mark(const bson_t *doc, struct check_mark *ret_mark)
+{
+    struct tb_str mark = header_of(doc, TB_STR("traceparent"));
+
+    (void)check_mark(mark.ptr ? mark.ptr : "", (int)mark.len, ret_mark);
+}
+
+/* The number in the name of the till that the record says it is from; 0: it does not say. */
+static int sender_of(const bson_t *doc)
+{
+    struct tb_str source = header_of(doc, TB_STR("ce_source"));
+
+    return source.len == 12 && memcmp(source.ptr, "/nodes/till", 11) == 0 ? source.ptr[11] - '0'
+                                                                          : 0;
+}
+
+static void count_dead_letter(struct centre *centre, int sender, const char *reason)
+{
+    static const char *const counted[TB_SENDER_REASONS] = {"tillbox.decode", "tillbox.invalid",
+                                                           TB_REASON_GAP, "tillbox.apply"};
+
+    for (int i = 0; i < TB_SENDER_REASONS; i++)
+        centre->letters_of[sender][i] += strcmp(reason, counted[i]) == 0;
+}
+
+/* A central parks a sender, whatever it sends, after a minute's limit of its records have become
+ * dead letters. */
+static bool may_be_parked(const struct centre *centre, int sender)
+{
+    int sum = 0;
+
+    for (int i = 0; i < TB_SENDER_REASONS; i++)
+        sum += centre->letters_of[sender][i];
+    return sender != 0 && sum >= TB_DEAD_LETTERS_PER_MINUTE;
+}
+
+/* A central stops after a minute's limit of records that nodes have sent have become dead letters
+ * for the same reason. Of each node TB_ALIKE_MAX count, of made-up names none. */
+bool check_centre_may_stop(const struct sim *sim)
+{
+    for (int reason = 0; reason < TB_SENDER_REASONS; reason++) {
+        int sum = 0;
+
+        for (int node = 1; node <= sim->node_count; node++) {
+            int count = sim->centre.letters_of[node][reason];
+
+            sum += count < TB_ALIKE_MAX ? count : TB_ALIKE_MAX;
+        }
+        if (sum >= TB_DEAD_LETTERS_PER_MINUTE)
+            return true;
+    }
+    return false;
+}
+
+static bool has_cause(const struct sim *sim, int sender, const struct check_mark *mark,
+                      const struct centre_order *order, const char *reason)
+{
+    if (strcmp(reason, TB_REASON_PARKED) == 0)
+        return may_be_parked(&sim->centre, sender);
+    if (mark->foreign)
+        return foreign_becomes_dead_letter(sim->foreign[mark->number].kind);
+    if (strcmp(reason, TB_REASON_GAP) == 0)
+        return order && order->dead_version > 0;
+    return strcmp(reason, "tillbox.apply") == 0 && order && order->db_refuses;
+}
+
+static void see_dead_letter(struct sim *sim, const bson_t *doc, bool is_new)
+{
+    const char *reason = check_str(doc, "reason");
     struct centre *centre = &sim->centre;
     struct tb_dead_letter_position place = {0};
     struct check_mark mark = {0};
@@ -48,30 +155,31 @@ static void see_dead_letter(struct sim *sim, const bson_t *doc)
 
     SIM_REQUIRE(tb_dead_letter_id_parse(tb_str_of(check_str(doc, "_id")), &topic, &place),
                 "C4: a dead letter's id is malformed");
-    sim_trace("stores dead letter %d-%" PRId64 ": %s", (int)place.partition, place.offset,
-              check_str(doc, "reason"));
-    const struct tb_record *record =
-        &centre->broker.topics[BROKER_EVENTS][place.partition].records[place.offset];
-    struct centre_order *order = check_find_order(centre, record->key);
+    if (is_new)
+        sim_trace("stores dead letter %d-%" PRId64 ": %s", (int)place.partition, place.offset,
+                  reason);
+    struct centre_order *order = check_find_order(centre, tb_str_of(check_str(doc, "orderId")));
 
-    (void)check_record_mark(record, &mark);
-    SIM_REQUIRE(mark.foreign ? foreign_becomes_dead_letter(sim->foreign[mark.number].kind)
-                             : order && order->db_refuses,
-                "C4: a dead letter without a cause: %s %s", check_str(doc, "reason"),
-                check_str(doc, "message"));
+    read_letter_mark(doc, &mark);
+    SIM_REQUIRE(has_cause(sim, sender_of(doc), &mark, order, reason),
+                "C4: a dead letter without a cause: %s %s", reason, check_str(doc, "message"));
+    if (!is_new)
+        return;
+    count_dead_letter(centre, sender_of(doc), reason);
     if (!mark.foreign && check_int(doc, "version") > order->dead_version)
         order->dead_version = check_int(doc, "version");
-    centre->has_letter_in_db[place.partition][place.offset] = true;
+    centre->has_letter_in_db[place.partition][tb_log_offset(place.offset)] = true;
     sim_cover(COVER_CENTRE_DEAD_LETTER, 1);
-    sim_cover(COVER_CENTRE_GAP, strcmp(check_str(doc, "reason"), TB_REASON_GAP) == 0);
+    sim_cover(COVER_CENTRE_GAP, strcmp(reason, TB_REASON_GAP) == 0);
+    sim_cover(COVER_CENTRE_PARKED, strcmp(reason, TB_REASON_PARKED) == 0);
 }
 
 static void on_write(void *ctx, const char *collection, const bson_t *old, const bson_t *doc)
 {
     if (strcmp(collection, "orders") == 0)
         see_order(ctx, doc);
-    if (strcmp(collection, "dead_letters") == 0 && !old)
-        see_dead_letter(ctx, doc);
+    if (strcmp(collection, "dead_letters") == 0)
+        see_dead_letter(ctx, doc, !old);
 }
 
 /* The database rejects one order in so many from some version on, until the faults are over, in
@@ -98,6 +206,20 @@ static bool on_refuse_document(void *ctx, const char *collection, const bson_t *
     return true;
 }
 
+/* An event of ours follows, if need be with the operator's help. A foreign record follows only if
+ * it was parked, but for one without a value, of which nothing is left to send, and for a version
+ * whose order never comes so far. */
+static bool must_follow(const struct sim *sim, const struct check_mark *mark, const char *reason)
+{
+    enum foreign_kind kind;
+
+    if (!mark->foreign)
+        return true;
+    kind = sim->foreign[mark->number].kind;
+    return strcmp(reason, TB_REASON_PARKED) == 0 && kind != FOREIGN_NULL_VALUE &&
+           kind != FOREIGN_GAP_KNOWN_ORDER && kind != FOREIGN_GAP_UNKNOWN_ORDER;
+}
+
 bool check_centre_next_dead_letter(const struct sim *sim, size_t *at,
                                    struct tb_dead_letter_position *ret_place)
 {
@@ -114,10 +236,9 @@ bool check_centre_next_dead_letter(const struct sim *sim, size_t *at,
 
         SIM_REQUIRE(tb_dead_letter_id_parse(tb_str_of(check_str(doc, "_id")), &topic, ret_place),
                     "C4: a dead letter's id is malformed");
-        (void)check_record_mark(
-            &centre->broker.topics[BROKER_EVENTS][ret_place->partition].records[ret_place->offset],
-            &mark);
-        if (!mark.foreign && strcmp(check_str(doc, "status"), "open") == 0)
+        read_letter_mark(doc, &mark);
+        if (strcmp(check_str(doc, "status"), "open") == 0 &&
+            must_follow(sim, &mark, check_str(doc, "reason")))
             return true;
     }
     return false;
@@ -143,7 +264,7 @@ void check_centre_hint(struct central *central, const char *order_id, int64_t ve
     const struct centre_order *order =
         check_find_order(&central->sim->centre, tb_str_of(order_id));
 
-    SIM_REQUIRE(!order || order->db_version >= version,
+    SIM_REQUIRE(!order || order->db_version >= version || central->sim->centre.has_other_past,
                 "C3: %s gets a hint of order %s at version %" PRId64 ", stored is %" PRId64,
                 central->name, order_id, version, order->db_version);
 }

@@ -1,4 +1,5 @@
 #include "sim/check_priv.h"
+#include "store/writer_priv.h"
 #include <string.h>
 
 static bool view_has_all(struct sim_node *node)
@@ -12,7 +13,7 @@ static bool view_has_all(struct sim_node *node)
         if (tb_log_inproc_range(node->log, SIM_TOPIC, SIM_GROUP, p, &range, &err) != TB_OK ||
             node->view_reader->ops->offset(node->view_reader, p, &next, &err) != TB_OK)
             return false;
-        if ((next < 0 ? 0 : next) != range.end || node->audit_next[p] != range.end)
+        if ((next < 0 ? range.begin : next) != range.end || node->audit_next[p] != range.end)
             return false;
     }
     return true;
@@ -27,12 +28,21 @@ static bool foreign_is_acked(const struct sim_node *node)
     return true;
 }
 
+static bool sends_snapshots(struct sim_node *node)
+{
+    struct tb_outbox_snapshots left = {0};
+    struct tb_error err = {0};
+
+    return tb_outbox_read_snapshots(node->api_outbox, TB_CURSOR_INPROC, &left, &err) != TB_OK ||
+           left.next <= left.last;
+}
+
 bool check_has_arrived(struct sim_node *node)
 {
     struct tb_outbox_status figures = {.pending = -1};
     struct tb_error err = {0};
 
-    if (tb_writer_queue_length(node->writer) > 0)
+    if (tb_mailbox_count(&node->writer->mailbox) > 0)
         return false;
     if (tb_outbox_read_status(node->api_outbox, TB_CURSOR_INPROC, &figures, &err) != TB_OK ||
         figures.pending > 0)
@@ -41,23 +51,26 @@ bool check_has_arrived(struct sim_node *node)
         (tb_outbox_read_status(node->api_outbox, TB_CURSOR_KAFKA, &figures, &err) != TB_OK ||
          figures.pending > 0))
         return false;
-    return view_has_all(node) && foreign_is_acked(node);
+    return !sends_snapshots(node) && view_has_all(node) && foreign_is_acked(node);
 }
 
 static void check_figures(struct sim_node *node, const char *cursor_name)
 {
     struct tb_outbox_status figures = {0};
     struct tb_error err = {0};
+    sqlite3 *store = check_open(node, node->store_path);
+    int64_t rows = node->rows_seen,
+            sequence = rows - check_number(store, "SELECT max(first_row) FROM epochs") + 1;
 
+    check_close(node);
     SIM_REQUIRE(tb_outbox_read_status(node->api_outbox, cursor_name, &figures, &err) == TB_OK,
                 "%s: %s", node->name, err.text);
-    SIM_REQUIRE(figures.last_row == node->rows_seen && figures.cursor_row == node->rows_seen &&
-                    figures.last_sequence == node->rows_seen &&
-                    figures.delivered_sequence == node->rows_seen,
+    SIM_REQUIRE(figures.last_row == rows && figures.cursor_row == rows &&
+                    figures.last_sequence == sequence && figures.delivered_sequence == sequence,
                 "I7: %s: row %" PRId64 ", cursor %" PRId64 ", sequence %" PRId64
-                ", delivered %" PRId64 ", but %" PRId64 " events",
+                ", delivered %" PRId64 ", but %" PRId64 " events, %" PRId64 " of this epoch",
                 node->name, figures.last_row, figures.cursor_row, figures.last_sequence,
-                figures.delivered_sequence, node->rows_seen);
+                figures.delivered_sequence, rows, sequence);
     SIM_REQUIRE(!figures.forced_offline, "%s is still forced offline", node->name);
 }
 
@@ -159,7 +172,8 @@ void check_final(struct sim_node *node)
     for (int i = 0; i < node->sim->oracle.order_count; i++)
         if (node->sim->oracle.orders[i].node == node->index)
             check_order(node, view, i);
-    check_close(node, view);
+    check_close(node);
     check_stats(node);
+    check_self(node);
     check_foreign(node);
 }

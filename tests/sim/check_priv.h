@@ -1,8 +1,12 @@
-/* Shared by the checkers. They read a node's files with SQL of their own, not the product's.
+/* Shared by the checkers. They read a node's files with SQL of their own, not the product's
+ * (but for check_self.c).
  *
- *   check.c         opens files, compares documents, judges reads
+ *   check_connection.c  opens files, runs queries
+ *   check.c         compares documents, judges reads
  *   check_files.c   compares store, log and view with the oracle
+ *   check_recovery.c    what was made anew, and whether it had to be
  *   check_final.c   at the end: has everything arrived at the node?
+ *   check_self.c    at the end: does the node serve what its store holds?
  *
  * Thread:  one.
  * Memory:  texts belong to the statement.
@@ -14,9 +18,11 @@
 
 /* Between open and close the disk injects no faults and counts no calls. */
 sqlite3 *check_open(struct sim_node *node, const char *path);
-void check_close(struct sim_node *node, sqlite3 *db);
+void check_close(struct sim_node *node);
+/* Parameters may be bound; they stay bound for the next use. */
 sqlite3_stmt *check_query(sqlite3 *db, const char *sql);
-bool check_row(sqlite3_stmt *stmt); /* false: no more rows; the statement is finalized */
+bool check_row(sqlite3_stmt *stmt); /* false: no more rows; the statement must not be used */
+void check_end(sqlite3_stmt *stmt); /* earlier than after the last row */
 const char *check_text(sqlite3_stmt *stmt, int column); /* NULL becomes "" */
 int64_t check_number(sqlite3 *db, const char *sql);     /* 0 if there is no row */
 
@@ -51,4 +57,5 @@ bool foreign_becomes_dead_letter(enum foreign_kind kind);
 void check_store(struct sim_node *node, sqlite3 *db);
 void check_log(struct sim_node *node, sqlite3 *db);
 void check_cursor(struct sim_node *node, sqlite3 *store);
+void check_self(struct sim_node *node);
 void check_view(struct sim_node *node, sqlite3 *db);

@@ -24,6 +24,15 @@ static struct fake_random *random_of(struct sim *sim)
     return &sim->client_random;
 }
 
+/* sent_us: when its key was sent first. */
+static int add_op(struct sim *sim, const struct oracle_op *op, int64_t sent_us)
+{
+    int index = oracle_add_op(&sim->oracle, op);
+
+    sim->op_sent_us[index] = sent_us;
+    return index;
+}
+
 static void add_lines(struct tb_buf *body, int op_index, const struct oracle_op *op)
 {
     tb_buf_adds(body, "\"lines\":[");
@@ -246,7 +255,7 @@ static int new_place(struct sim *sim, int node, int key)
         new_id(sim, id);
         op.order = oracle_add_order(&sim->oracle, node, id);
     }
-    return oracle_add_op(&sim->oracle, &op);
+    return add_op(sim, &op, sim->now_us);
 }
 
 static int some_order(struct sim *sim, int node)
@@ -284,7 +293,7 @@ static int new_change(struct sim *sim, int order, int key)
         op.expected_version = o->max_version + (int64_t)sim_below(random_of(sim), 3) - 1;
     if (op.expected_version < 1)
         op.expected_version = ORACLE_NONE;
-    return oracle_add_op(&sim->oracle, &op);
+    return add_op(sim, &op, sim->now_us);
 }
 
 static int new_op(struct sim *sim, int key)
@@ -314,7 +323,7 @@ static int other_body(struct sim *sim, int op)
     if (other.type == ORACLE_SHIP || other.type == ORACLE_CANCEL || other.type == ORACLE_ADDRESS)
         other.type = ORACLE_LINES;
     other.price = 100000 + sim->oracle.op_count;
-    return oracle_add_op(&sim->oracle, &other);
+    return add_op(sim, &other, sim->op_sent_us[op]);
 }
 
 /* An earlier operation that has a key; NONE if the random tries found none. */

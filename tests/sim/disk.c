@@ -37,19 +37,25 @@ static void drop_ops(struct disk_file *file)
     file->op_count = 0;
 }
 
+static void free_file(struct disk *disk, struct disk_file *file)
+{
+    struct disk_file **link = &disk->files;
+
+    TB_ASSERT(!file->handles && !file->shm);
+    while (*link != file)
+        link = &(*link)->next;
+    *link = file->next;
+    drop_ops(file);
+    free(file->ops);
+    free(file->cache.ptr);
+    free(file->image.ptr);
+    free(file);
+}
+
 void disk_release(struct disk *disk, int number)
 {
-    while (disk->files) {
-        struct disk_file *file = disk->files;
-
-        TB_ASSERT(!file->handles && !file->shm);
-        disk->files = file->next;
-        drop_ops(file);
-        free(file->ops);
-        free(file->cache.ptr);
-        free(file->image.ptr);
-        free(file);
-    }
+    while (disk->files)
+        free_file(disk, disk->files);
     disks[number] = NULL;
 }
 
@@ -73,6 +79,14 @@ struct disk_file *disk_find(struct disk *disk, const char *path)
     return file;
 }
 
+/* A file that was renamed keeps its new name once another file has the old one. */
+static void keep_new_names(struct disk *disk, const char *old_path)
+{
+    for (struct disk_file *file = disk->files; file; file = file->next)
+        if (strcmp(file->old_path, old_path) == 0)
+            file->old_path[0] = '\0';
+}
+
 struct disk_file *disk_make(struct disk *disk, const char *path)
 {
     struct disk_file *file = disk_find(disk, path);
@@ -86,8 +100,10 @@ struct disk_file *disk_make(struct disk *disk, const char *path)
         file->next = disk->files;
         disk->files = file;
     }
-    if (!file->exists)
+    if (!file->exists) {
         file->serial = ++disk->serials;
+        keep_new_names(disk, path);
+    }
     file->exists = true;
     return file;
 }
@@ -143,6 +159,53 @@ void disk_delete(struct disk *disk, struct disk_file *file)
     add_op(file, OP_DELETE, 0);
     resize(&file->cache, 0);
     file->exists = false;
+}
+
+void disk_rename(struct disk *disk, struct disk_file *file, const char *path)
+{
+    struct disk_file *replaced = disk_find(disk, path);
+
+    disk->changes++;
+    TB_ASSERT(strlen(path) < sizeof file->path);
+    if (replaced)
+        free_file(disk, replaced);
+    if (file->old_path[0] == '\0')
+        memcpy(file->old_path, file->path, sizeof file->old_path);
+    snprintf(file->path, sizeof file->path, "%s", path);
+}
+
+static void copy_bytes(struct disk_bytes *to, const struct disk_bytes *from)
+{
+    resize(to, 0);
+    resize(to, from->size);
+    if (from->size > 0)
+        memcpy(to->ptr, from->ptr, from->size);
+}
+
+void disk_put(struct disk *disk, const char *path, const struct disk_bytes *bytes, bool in_place)
+{
+    struct disk_file *file = disk_make(disk, path);
+
+    TB_ASSERT(!file->handles && !disk->power_off);
+    disk->changes++;
+    drop_ops(file);
+    file->sync_owed = false;
+    file->on_disk = true;
+    copy_bytes(&file->cache, bytes);
+    copy_bytes(&file->image, bytes);
+    if (!in_place)
+        file->serial = ++disk->serials;
+}
+
+void disk_remove(struct disk *disk, const char *path)
+{
+    struct disk_file *file = disk_find(disk, path);
+
+    if (!file || !file->exists)
+        return;
+    TB_ASSERT(!file->handles && !disk->power_off);
+    disk_delete(disk, file);
+    disk_sync(file);
 }
 
 /* Writes bytes [from, to) of an operation to the image. */
@@ -210,8 +273,10 @@ static void apply_deletions(struct disk_file *file)
 
 void disk_sync_folder(struct disk *disk)
 {
-    for (struct disk_file *file = disk->files; file; file = file->next)
+    for (struct disk_file *file = disk->files; file; file = file->next) {
         apply_deletions(file);
+        file->old_path[0] = '\0';
+    }
 }
 
 static void shuffle(struct disk_op *ops, size_t count, struct fake_random *random)
@@ -280,14 +345,26 @@ void disk_write_back(struct disk *disk)
 {
     for (struct disk_file *file = disk->files; file; file = file->next)
         disk_sync(file);
+    disk_sync_folder(disk);
+}
+
+static void cut_rename(struct disk_file *file, enum disk_cut how, struct fake_random *random)
+{
+    if (file->old_path[0] == '\0')
+        return;
+    if (how == DISK_CUT_DROP || (how != DISK_CUT_KEEP && fake_random_below(random, 2)))
+        memcpy(file->path, file->old_path, sizeof file->path);
+    file->old_path[0] = '\0';
 }
 
 void disk_cut_now(struct disk *disk, enum disk_cut how)
 {
     if (disk->power_off)
         return;
-    for (struct disk_file *file = disk->files; file; file = file->next)
+    for (struct disk_file *file = disk->files; file; file = file->next) {
         apply_unsynced(file, how, &disk->random);
+        cut_rename(file, how, &disk->random);
+    }
     disk->power_off = true;
 }
 
@@ -311,5 +388,6 @@ void disk_power_on(struct disk *disk)
 void disk_heal(struct disk *disk)
 {
     disk->power_cut_in = disk->fail_in = 0;
+    disk->fail_sync_of = NULL;
     disk->full = false;
 }

@@ -40,8 +40,9 @@ struct disk_shm;
 struct disk_file {
     struct disk_file *next;
     char path[DISK_PATH_SIZE];
-    uint64_t serial; /* inode number: a new file under the name gets a new one */
-    bool exists;     /* programs see it */
+    char old_path[DISK_PATH_SIZE]; /* a power cut may bring this name back; "": it cannot */
+    uint64_t serial;               /* inode number: a new file under the name gets a new one */
+    bool exists;                   /* programs see it */
     struct disk_bytes cache;
     bool on_disk;
     struct disk_bytes image;
@@ -66,6 +67,7 @@ struct disk {
     enum disk_cut power_cut_kind;
     int64_t fail_in; /* calls of fail_kinds until one fails; 0: none planned */
     unsigned fail_kinds;
+    const char *fail_sync_of; /* the next sync of the file with this path fails; NULL: none */
 };
 
 void disk_init(struct disk *disk, int number,
@@ -81,11 +83,17 @@ void disk_write(struct disk *disk, struct disk_file *file, const void *bytes, si
                 size_t at);
 void disk_truncate(struct disk *disk, struct disk_file *file, size_t size);
 void disk_delete(struct disk *disk, struct disk_file *file);
+void disk_rename(struct disk *disk, struct disk_file *file, const char *path);
 void disk_sync(struct disk_file *file);
-void disk_sync_folder(struct disk *disk); /* makes deletions durable */
+void disk_sync_folder(struct disk *disk); /* makes deletions and new names durable */
 void disk_sync_failed(struct disk *disk, struct disk_file *file);
 /* The kernel writes back its cache: everything is durable. */
 void disk_write_back(struct disk *disk);
+
+/* Somebody else puts a file in place or removes it, durably, while no handle is open. in_place:
+ * the file that has the name is overwritten, so it keeps its serial. */
+void disk_put(struct disk *disk, const char *path, const struct disk_bytes *bytes, bool in_place);
+void disk_remove(struct disk *disk, const char *path);
 
 void disk_cut_now(struct disk *disk, enum disk_cut how);
 /* Power returns: files are what the disk has. All handles must be closed. */
@@ -94,6 +102,9 @@ void disk_heal(struct disk *disk); /* cancels planned faults; the disk is not fu
 /* The process was killed: its handles fail from now on and hold no locks. */
 void disk_kill_handles(struct disk *disk);
 
+/* disk_vfs.c: what becomes of a call. DISK_CUT: do it, then call disk_cut_now. */
+enum disk_verdict { DISK_GO_ON, DISK_FAIL, DISK_CUT, DISK_OFF };
+enum disk_verdict disk_judge(struct disk *disk, enum disk_call call);
 /* disk_vfs.c: makes the simulated disks SQLite's default VFS. When SQLite sleeps, *now_us
  * advances. */
 void disk_vfs_install(uint64_t seed, int64_t *now_us);

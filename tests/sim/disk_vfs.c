@@ -22,22 +22,22 @@ static bool is_gone(const struct disk_handle *handle)
     return handle->dead || handle->disk->power_off;
 }
 
-enum verdict { GO_ON, FAIL, CUT, OFF };
-
-/* Whether a call succeeds, fails, or is interrupted by a power cut. */
-static enum verdict judge(const struct disk_handle *handle, enum disk_call call)
+enum disk_verdict disk_judge(struct disk *disk, enum disk_call call)
 {
-    struct disk *disk = handle->disk;
-
-    if (is_gone(handle))
-        return OFF;
+    if (disk->power_off)
+        return DISK_OFF;
     if (disk->faults_paused)
-        return GO_ON;
+        return DISK_GO_ON;
     if (call != DISK_READ && disk->power_cut_in > 0 && --disk->power_cut_in == 0)
-        return CUT;
+        return DISK_CUT;
     if ((disk->fail_kinds & call) && disk->fail_in > 0 && --disk->fail_in == 0)
-        return FAIL;
-    return GO_ON;
+        return DISK_FAIL;
+    return DISK_GO_ON;
+}
+
+static enum disk_verdict judge(const struct disk_handle *handle, enum disk_call call)
+{
+    return handle->dead ? DISK_OFF : disk_judge(handle->disk, call);
 }
 
 static void cut(struct disk *disk)
@@ -51,11 +51,11 @@ static int file_read(sqlite3_file *base, void *bytes, int len, sqlite3_int64 off
     struct disk_handle *handle = handle_of(base);
     struct disk_bytes *cache = &handle->file->cache;
     size_t at = (size_t)offset, wanted = (size_t)len, there;
-    enum verdict verdict = judge(handle, DISK_READ);
+    enum disk_verdict verdict = judge(handle, DISK_READ);
 
-    if (verdict == FAIL)
+    if (verdict == DISK_FAIL)
         sim_cover(COVER_IO_READ, 1);
-    if (verdict != GO_ON)
+    if (verdict != DISK_GO_ON)
         return SQLITE_IOERR_READ;
     there = at >= cache->size ? 0 : cache->size - at;
     if (there > wanted)
@@ -71,33 +71,33 @@ static int file_write(sqlite3_file *base, const void *bytes, int len, sqlite3_in
     struct disk_handle *handle = handle_of(base);
     struct disk_file *file = handle->file;
     size_t at = (size_t)offset, size = (size_t)len;
-    enum verdict verdict = judge(handle, DISK_WRITE);
+    enum disk_verdict verdict = judge(handle, DISK_WRITE);
 
-    if (verdict == FAIL)
+    if (verdict == DISK_FAIL)
         sim_cover(COVER_IO_WRITE, 1);
-    if (verdict == FAIL || verdict == OFF)
+    if (verdict == DISK_FAIL || verdict == DISK_OFF)
         return SQLITE_IOERR_WRITE;
     if (handle->disk->full && !handle->disk->faults_paused && at + size > file->cache.size) {
         sim_cover(COVER_IO_FULL, 1);
         return SQLITE_FULL;
     }
     disk_write(handle->disk, file, bytes, size, at);
-    if (verdict == CUT)
+    if (verdict == DISK_CUT)
         cut(handle->disk);
-    return verdict == CUT ? SQLITE_IOERR_WRITE : SQLITE_OK;
+    return verdict == DISK_CUT ? SQLITE_IOERR_WRITE : SQLITE_OK;
 }
 
 static int file_truncate(sqlite3_file *base, sqlite3_int64 size)
 {
     struct disk_handle *handle = handle_of(base);
-    enum verdict verdict = judge(handle, DISK_WRITE);
+    enum disk_verdict verdict = judge(handle, DISK_WRITE);
 
-    if (verdict == FAIL || verdict == OFF)
+    if (verdict == DISK_FAIL || verdict == DISK_OFF)
         return SQLITE_IOERR_TRUNCATE;
     disk_truncate(handle->disk, handle->file, (size_t)size);
-    if (verdict == CUT)
+    if (verdict == DISK_CUT)
         cut(handle->disk);
-    return verdict == CUT ? SQLITE_IOERR_TRUNCATE : SQLITE_OK;
+    return verdict == DISK_CUT ? SQLITE_IOERR_TRUNCATE : SQLITE_OK;
 }
 
 static bool has_suffix(const char *path, const char *suffix)
@@ -111,16 +111,21 @@ static int file_sync(sqlite3_file *base, int flags)
 {
     struct disk_handle *handle = handle_of(base);
     struct disk *disk = handle->disk;
-    enum verdict verdict = judge(handle, DISK_SYNC);
+    enum disk_verdict verdict = judge(handle, DISK_SYNC);
 
     (void)flags;
-    if (verdict == CUT)
+    if (verdict == DISK_CUT)
         cut(disk);
-    if (verdict == FAIL) {
+    if (verdict == DISK_GO_ON && !disk->faults_paused && disk->fail_sync_of &&
+        strcmp(disk->fail_sync_of, handle->file->path) == 0) {
+        disk->fail_sync_of = NULL;
+        verdict = DISK_FAIL;
+    }
+    if (verdict == DISK_FAIL) {
         sim_cover(COVER_IO_SYNC, 1);
         disk_sync_failed(disk, handle->file);
     }
-    if (verdict != GO_ON)
+    if (verdict != DISK_GO_ON)
         return SQLITE_IOERR_FSYNC;
     if (disk->late_sync && has_suffix(handle->file->path, disk->late_sync))
         handle->file->sync_owed = true;

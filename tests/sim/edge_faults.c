@@ -115,7 +115,19 @@ static bool any_broken(const struct sim *sim)
     return false;
 }
 
-/* Hours or days pass for all nodes. Nobody repeats a request that old. */
+/* A client may repeat what it has sent within the last day: its key is remembered for so long,
+ * whatever the node's clock says. */
+static void forget_old_ops(struct sim *sim)
+{
+    for (int op = sim->oracle_first_op; op < sim->oracle.op_count; op++)
+        if (sim->op_sent_us[op] <= sim->now_us - SIM_DAY_US)
+            sim->oracle_first_op = op + 1;
+    for (int i = 0; i < sim->client_count; i++)
+        if (sim->clients[i].again_op < sim->oracle_first_op)
+            sim->clients[i].again_op = ORACLE_NONE;
+}
+
+/* Hours or days pass for all nodes. */
 static void do_days(struct sim *sim)
 {
     int64_t us = (int64_t)sim_below(random_of(sim), 60) * HOUR_US + HOUR_US;
@@ -129,9 +141,7 @@ static void do_days(struct sim *sim)
         disk_write_back(&sim->nodes[i].disk);
     }
     sim->now_us += us;
-    sim->oracle_first_op = sim->oracle.op_count;
-    for (int i = 0; i < sim->client_count; i++)
-        sim->clients[i].again_op = ORACLE_NONE;
+    forget_old_ops(sim);
     sim_cover(COVER_DAYS, (uint64_t)(us / SIM_DAY_US));
     sim_trace("%" PRId64 " hours pass", us / HOUR_US);
 }
@@ -177,7 +187,7 @@ static void do_foreign_record(struct sim_node *node)
 
     if (sim->foreign_count == FOREIGN_RECORDS_MAX)
         return;
-    if (kind == FOREIGN_GAP_KNOWN_ORDER || kind == FOREIGN_OLD_VERSION) {
+    if (kind == FOREIGN_GAP_KNOWN_ORDER || kind == FOREIGN_OTHER_EVENT) {
         order = logged_order(node);
         if (order == ORACLE_NONE)
             return;
@@ -254,9 +264,13 @@ void edge_faults_step(struct sim *sim)
 
     sim->fault_due_us = sim->now_us + sim->fault_every_us / 2 +
                         (int64_t)sim_below(random_of(sim), (uint64_t)sim->fault_every_us);
+    pinned_readers_step(sim);
+    operator_step(sim);
+    file_faults_step(sim);
     while (sim->fault_classes && !(sim->fault_classes & class))
         class = class == 1U << 12 ? 1 : class << 1;
-    if ((sim->fault_classes & class) && node->up) {
+    /* A disk gets room whether its node runs or not. */
+    if ((sim->fault_classes & class) && (node->up || class == EDGE_FAULT_DISK_FULL)) {
         act(node, (enum edge_fault_class) class);
         count_down(sim, (enum edge_fault_class) class);
     }
@@ -268,6 +282,8 @@ void edge_faults_before_start(struct sim_node *node)
 
     if (sim->healed)
         return;
+    if ((sim->fault_classes & EDGE_FAULT_CLOCK) && sim_chance(random_of(sim), 20))
+        do_clock(node); /* a till without a battery for its clock */
     if ((sim->fault_classes & EDGE_FAULT_POWER_CUT) && sim_chance(random_of(sim), 20))
         plan_power_cut(node);
     else if ((sim->fault_classes & EDGE_FAULT_IO_ERROR) && sim_chance(random_of(sim), 20))
@@ -282,6 +298,11 @@ void edge_faults_heal(struct sim *sim)
     sim->healed = true;
     sim->fault_classes = 0;
     sim->fault_due_us = SIM_NEVER;
-    for (int i = 0; i < sim->node_count; i++)
+    for (int i = 0; i < sim->node_count; i++) {
+        operator_leave(&sim->nodes[i]);
         disk_heal(&sim->nodes[i].disk);
+        pinned_reader_close(&sim->nodes[i]);
+    }
+    sim->has_pinned_readers = false;
+    file_faults_heal(sim);
 }

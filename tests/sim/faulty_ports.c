@@ -1,6 +1,7 @@
 #include "query/sqlite/view_sqlite_priv.h"
 #include "sim/sim.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* A fault happens once in so many calls. */
@@ -12,6 +13,62 @@ static bool happens(struct sim_node *node, enum edge_fault_class class)
 }
 
 /* The node's log. */
+
+/* Keeps a copy of a snapshot, which is appended a second time when later events are there. */
+static void keep_snapshot(struct faulty_log *log, const struct tb_record *record)
+{
+    struct late_snapshot *late = &log->late[log->late_next++ % LATE_SNAPSHOTS];
+    struct tb_header *headers;
+
+    tb_arena_clear(&late->arena);
+    headers = tb_arena_array(&late->arena, record->header_count, sizeof *headers);
+    if (!headers)
+        abort();
+    for (size_t i = 0; i < record->header_count; i++)
+        headers[i] = (struct tb_header){tb_arena_copy(&late->arena, record->headers[i].name),
+                                        tb_arena_copy(&late->arena, record->headers[i].value)};
+    late->record = (struct tb_record){.key = tb_arena_copy(&late->arena, record->key),
+                                      .value = tb_arena_copy(&late->arena, record->value),
+                                      .headers = headers,
+                                      .header_count = record->header_count};
+}
+
+/* The relay writes the versions without zeroes in front. */
+static bool is_later(const struct tb_record *event, const struct tb_record *snapshot)
+{
+    struct tb_str a = tb_record_header(event, "ce_orderversion");
+    struct tb_str b = tb_record_header(snapshot, "ce_orderversion");
+
+    return a.len != b.len ? a.len > b.len : a.len > 0 && memcmp(a.ptr, b.ptr, a.len) > 0;
+}
+
+/* The order has a later event: its snapshot comes again. Nobody waits for tag 0. */
+static void append_snapshot_again(struct faulty_log *log, const struct tb_record *event)
+{
+    struct tb_error ignored = {0};
+
+    for (int i = 0; i < LATE_SNAPSHOTS; i++) {
+        struct tb_record *late = &log->late[i].record;
+
+        if (!late->key.ptr || !tb_str_eq(late->key, event->key) || !is_later(event, late) ||
+            log->real->ops->append(log->real, late, 0, &ignored) != TB_OK)
+            continue;
+        sim_cover(COVER_SNAPSHOT_LATE, 1);
+        *late = (struct tb_record){0};
+    }
+}
+
+static void repeat_snapshots(struct faulty_log *log, const struct tb_record *record)
+{
+    const struct sim *sim = log->node->sim;
+
+    if (sim->healed || (!sim->has_file_faults && !sim->has_restores))
+        return;
+    if (tb_str_eq(tb_record_header(record, "ce_type"), TB_STR("OrderSnapshot.v1")))
+        keep_snapshot(log, record);
+    else
+        append_snapshot_again(log, record);
+}
 
 static enum tb_code log_append(struct tb_log_writer *base, const struct tb_record *record,
                                int64_t tag, struct tb_error *err)
@@ -34,6 +91,7 @@ static enum tb_code log_append(struct tb_log_writer *base, const struct tb_recor
     if (happens(log->node, EDGE_FAULT_LOG) &&
         log->real->ops->append(log->real, record, 0, &ignored) == TB_OK)
         sim_cover(COVER_LOG_TWICE, 1);
+    repeat_snapshots(log, record);
     return TB_OK;
 }
 
@@ -101,6 +159,10 @@ static void log_free(struct tb_log_writer *base)
     struct faulty_log *log = (struct faulty_log *)base;
 
     log->real->ops->free(log->real);
+    for (int i = 0; i < LATE_SNAPSHOTS; i++) {
+        log->late[i].record = (struct tb_record){0};
+        tb_arena_release(&log->late[i].arena);
+    }
 }
 
 void faulty_log_init(struct faulty_log *log, struct sim_node *node, struct tb_log_writer *real)
@@ -120,7 +182,10 @@ static enum tb_code view_load(struct tb_view *base, const char *order_id, struct
 {
     struct faulty_view *view = (struct faulty_view *)base;
 
-    return view->real->ops->load(view->real, order_id, arena, ret_order, err);
+    TB_TRY(view->real->ops->load(view->real, order_id, arena, ret_order, err));
+    if (view->node->sim->mutant == SIM_MUTANT_IDENTITY_NOT_COMPARED)
+        ret_order->lineage.event_count = 0;
+    return TB_OK;
 }
 
 /* Mutant: a view without the version check would set the order back when an event is repeated. */
@@ -142,6 +207,24 @@ static enum tb_code set_back_mutant(struct faulty_view *view, const struct tb_pl
     return TB_OK;
 }
 
+/* Mutant: the column by which lists filter stays as it was before the order was shipped. */
+static enum tb_code keep_column_mutant(struct faulty_view *view, const struct tb_plan *plan,
+                                       struct tb_error *err)
+{
+    struct tb_view_sqlite *real = (struct tb_view_sqlite *)view->real;
+
+    for (size_t i = 0; i < plan->order_count; i++) {
+        char sql[160];
+
+        if (plan->orders[i]->stub || plan->orders[i]->order.status != TB_SHIPPED)
+            continue;
+        snprintf(sql, sizeof sql, "UPDATE orders SET status = %d WHERE order_id = '%s'",
+                 (int)TB_PLACED, plan->orders[i]->order.order_id);
+        TB_TRY(tb_db_exec(real->db, sql, err));
+    }
+    return TB_OK;
+}
+
 static enum tb_code view_commit(struct tb_view *base, const struct tb_plan *plan,
                                 struct tb_error *err)
 {
@@ -154,6 +237,8 @@ static enum tb_code view_commit(struct tb_view *base, const struct tb_plan *plan
     if (view->node->sim->mutant == SIM_MUTANT_NO_VERSION_CHECK)
         TB_TRY(set_back_mutant(view, plan, err));
     TB_TRY(view->real->ops->commit(view->real, plan, err));
+    if (view->node->sim->mutant == SIM_MUTANT_COLUMN_NOT_WRITTEN)
+        TB_TRY(keep_column_mutant(view, plan, err));
     sim_trace("%s view takes partition %d up to %" PRId64, view->node->name, plan->partition,
               plan->next_offset);
     return TB_OK;
@@ -177,6 +262,13 @@ static void view_undo(struct tb_view *base)
     struct faulty_view *view = (struct faulty_view *)base;
 
     view->real->ops->undo(view->real);
+}
+
+static bool view_keep_up(struct tb_view *base)
+{
+    struct faulty_view *view = (struct faulty_view *)base;
+
+    return view->real->ops->keep_up(view->real);
 }
 
 static enum tb_code view_sync(struct tb_view *base, struct tb_error *err)
@@ -223,6 +315,7 @@ void faulty_view_init(struct faulty_view *view, struct sim_node *node, struct tb
                                            .flush = view_flush,
                                            .undo = view_undo,
                                            .sync = view_sync,
+                                           .keep_up = view_keep_up,
                                            .offset = view_offset,
                                            .expire_dead_letters = view_expire_dead,
                                            .free = view_free};

@@ -14,7 +14,7 @@ static void write_value(enum foreign_kind kind, int number, const char *order_id
                         struct tb_buf *value)
 {
     char stranger[40];
-    int64_t version = kind == FOREIGN_OLD_VERSION ? 2 : kind == FOREIGN_UNKNOWN_TYPE ? 1 : 900;
+    int64_t version = kind == FOREIGN_OTHER_EVENT ? 2 : kind == FOREIGN_UNKNOWN_TYPE ? 1 : 900;
 
     snprintf(stranger, sizeof stranger, UNKNOWN_ORDER_PREFIX "%012d", number);
     if (kind == FOREIGN_BAD_JSON) {
@@ -33,20 +33,25 @@ void foreign_record_make(struct sim *sim, int node, enum foreign_kind kind, cons
         COVER_FOREIGN_RECORD_UNDECODABLE,  COVER_FOREIGN_RECORD_UNDECODABLE,
         COVER_FOREIGN_RECORD_UNDECODABLE,  COVER_FOREIGN_RECORD_INVALID,
         COVER_FOREIGN_RECORD_GAP,          COVER_FOREIGN_RECORD_GAP,
-        COVER_FOREIGN_RECORD_UNKNOWN_TYPE, COVER_FOREIGN_RECORD_OLD};
+        COVER_FOREIGN_RECORD_UNKNOWN_TYPE, COVER_FOREIGN_RECORD_OTHER};
     struct foreign_record *foreign = ret_foreign;
+    size_t count = 0;
 
     *foreign = (struct foreign_record){.number = sim->foreign_count++};
     sim->foreign[foreign->number] = (struct sim_foreign_record){.node = node, .kind = kind};
     sim_cover(covers[kind], 1);
     snprintf(foreign->mark, sizeof foreign->mark, "00-%032x-%016x-01", foreign->number + 1, 2);
-    foreign->headers[0] =
+    foreign->headers[count++] =
         (struct tb_header){TB_STR("traceparent"), {foreign->mark, sizeof foreign->mark - 1}};
-    foreign->headers[1] = (struct tb_header){TB_STR("ce_type"), tb_str_of(type_of(kind))};
+    if (type_of(kind))
+        foreign->headers[count++] =
+            (struct tb_header){TB_STR("ce_type"), tb_str_of(type_of(kind))};
+    if (kind == FOREIGN_OTHER_EVENT)
+        foreign->headers[count++] = (struct tb_header){TB_STR("ce_id"), TB_STR("another event")};
     write_value(kind, foreign->number, order_id, &foreign->value);
     foreign->record = (struct tb_record){.key = order_id ? tb_str_of(order_id) : TB_STR("poison"),
                                          .headers = foreign->headers,
-                                         .header_count = type_of(kind) ? 2 : 1};
+                                         .header_count = count};
     if (kind != FOREIGN_NULL_VALUE)
         foreign->record.value = tb_buf_str(&foreign->value);
 }

@@ -50,9 +50,14 @@ void mongod_release(struct mongod *mongod)
             drop_document(&collection->list[i]);
         free(collection->list);
     }
+    mongod_drop_late(mongod);
+    mongod_now = NULL;
+}
+
+void mongod_drop_late(struct mongod *mongod)
+{
     while (mongod->late)
         drop_late(mongod);
-    mongod_now = NULL;
 }
 
 struct mongod_collection *mongod_collection(struct mongod *mongod, const char *name)

@@ -20,7 +20,7 @@
 #include <bson/bson.h>
 
 #define MONGOD_CLIENTS_MAX 4
-#define MONGOD_COLLECTIONS_MAX 8
+#define MONGOD_COLLECTIONS_MAX 9
 #define MONGOD_DUPLICATE_KEY 11000
 
 struct mongod_document {
@@ -74,6 +74,7 @@ void mongod_release(struct mongod *mongod);
 int64_t mongod_due_us(const struct mongod *mongod); /* when the next late write is due */
 void mongod_step(struct mongod *mongod);
 void mongod_apply_late_now(struct mongod *mongod); /* late writes take effect now */
+void mongod_drop_late(struct mongod *mongod);      /* late writes never take effect */
 bool mongod_is_idle(const struct mongod *mongod);
 
 struct mongod_collection *mongod_collection(struct mongod *mongod, const char *name);

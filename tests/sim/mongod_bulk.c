@@ -124,13 +124,13 @@ static void carry_out(const mongoc_bulk_operation_t *bulk, size_t index, struct 
         outcome->upserted += write->upsert;
 }
 
-static void carry_out_all(const mongoc_bulk_operation_t *bulk, enum mongod_outcome fate,
+static void carry_out_all(const mongoc_bulk_operation_t *bulk, enum mongod_outcome drawn,
                           struct outcome *outcome)
 {
     for (size_t i = 0; i < bulk->count; i++) {
-        if (fate == MONGOD_DONE_LATE)
+        if (drawn == MONGOD_DONE_LATE)
             mongod_write_late(mongod_now, bulk->collection, &bulk->writes[i]);
-        else if (fate != MONGOD_PARTLY_DONE || fake_random_below(&mongod_now->random, 2) == 0)
+        else if (drawn != MONGOD_PARTLY_DONE || fake_random_below(&mongod_now->random, 2) == 0)
             carry_out(bulk, i, outcome);
     }
 }
@@ -147,16 +147,16 @@ uint32_t mongoc_bulk_operation_execute(mongoc_bulk_operation_t *bulk, bson_t *re
                                        bson_error_t *error)
 {
     struct outcome outcome = {.errors = BSON_INITIALIZER};
-    enum mongod_outcome fate = mongod_outcome(bulk->client);
-    bool ok = fate == MONGOD_DONE;
+    enum mongod_outcome drawn = mongod_draw_outcome(bulk->client);
+    bool ok = drawn == MONGOD_DONE;
 
     /* A late write does most harm between a client's read and its next write. */
     if (mongod_now->unreliable && fake_random_below(&mongod_now->random, 2) == 0)
         mongod_apply_late_now(mongod_now);
     bson_init(reply);
-    if (fate != MONGOD_NOT_DONE)
-        carry_out_all(bulk, fate, &outcome);
-    if (fate == MONGOD_DONE_LATE)
+    if (drawn != MONGOD_NOT_DONE)
+        carry_out_all(bulk, drawn, &outcome);
+    if (drawn == MONGOD_DONE_LATE)
         mongod_wait(bulk->client, REPLY_LOST_US);
     if (ok)
         reply_to(&outcome, reply);

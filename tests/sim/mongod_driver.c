@@ -31,7 +31,7 @@ void mongod_wait(const mongoc_client_t *client, uint64_t most_us)
                           (int64_t)fake_random_below(&mongod->random, most_us));
 }
 
-enum mongod_outcome mongod_outcome(const mongoc_client_t *client)
+enum mongod_outcome mongod_draw_outcome(const mongoc_client_t *client)
 {
     struct mongod *mongod = mongod_now;
 
@@ -59,18 +59,18 @@ void mongod_set_no_answer(bson_error_t *error)
 static bool write_one(const mongoc_client_t *client, struct mongod_collection *collection,
                       const struct mongod_write *write, int64_t *ret_changed, bson_error_t *error)
 {
-    enum mongod_outcome fate = mongod_outcome(client);
+    enum mongod_outcome drawn = mongod_draw_outcome(client);
     bool matched = false;
 
-    if (fate == MONGOD_DONE_LATE)
+    if (drawn == MONGOD_DONE_LATE)
         mongod_write_late(mongod_now, collection, write);
-    else if (fate != MONGOD_NOT_DONE)
+    else if (drawn != MONGOD_NOT_DONE)
         TB_ASSERT(mongod_write(mongod_now, collection, write, &matched, ret_changed) == 0);
     if (matched)
         *ret_changed = 1;
-    if (fate != MONGOD_DONE)
+    if (drawn != MONGOD_DONE)
         mongod_set_no_answer(error);
-    return fate == MONGOD_DONE;
+    return drawn == MONGOD_DONE;
 }
 
 /* Pools and clients. */
@@ -137,7 +137,7 @@ mongoc_server_description_t *mongoc_client_select_server(mongoc_client_t *client
 
     (void)for_writes;
     (void)prefs;
-    if (mongod_outcome(client) == MONGOD_DONE)
+    if (mongod_draw_outcome(client) == MONGOD_DONE)
         return &primary;
     mongod_set_no_answer(error);
     return NULL;
@@ -162,7 +162,7 @@ bool mongoc_client_write_command_with_opts(mongoc_client_t *client, const char *
     (void)db_name;
     (void)opts;
     TB_ASSERT(!reply && bson_has_field(command, "createIndexes"));
-    if (mongod_outcome(client) == MONGOD_DONE)
+    if (mongod_draw_outcome(client) == MONGOD_DONE)
         return true;
     mongod_set_no_answer(error);
     return false;
@@ -192,7 +192,7 @@ static mongoc_cursor_t *new_cursor(const mongoc_collection_t *collection)
     mongoc_cursor_t *cursor = calloc(1, sizeof *cursor);
 
     TB_ASSERT(cursor);
-    if (mongod_outcome(collection->client) != MONGOD_DONE)
+    if (mongod_draw_outcome(collection->client) != MONGOD_DONE)
         mongod_set_no_answer(&cursor->error);
     return cursor;
 }

@@ -25,7 +25,7 @@ enum mongod_outcome {
     MONGOD_DONE_LATE,   /* the client gets an error, and later it is done */
     MONGOD_OUTCOME_COUNT
 };
-enum mongod_outcome mongod_outcome(const mongoc_client_t *client);
+enum mongod_outcome mongod_draw_outcome(const mongoc_client_t *client);
 /* Waits for an answer, at most this long. */
 void mongod_wait(const mongoc_client_t *client, uint64_t most_us);
 void mongod_set_no_answer(bson_error_t *error);

@@ -1,5 +1,6 @@
 #include "sim/sim.h"
 #include "store/writer_priv.h"
+#include <stdio.h>
 
 #define MS INT64_C(1000)
 
@@ -43,6 +44,9 @@ static void close_readers(struct sim_node *node)
 static void close_all(struct sim_node *node)
 {
     node->dying = true;
+    pinned_reader_close(node);
+    operator_leave(node);
+    check_disconnect(node);
     close_readers(node);
     tb_kafka_uplink_free(node->kafka);
     node->kafka = NULL;
@@ -110,7 +114,14 @@ void node_start(struct sim_node *node)
         node->booted_us = node->sim->now_us;
         forget_reads(node);
     }
+    node->restart_due = false;
+    file_faults_before_start(node);
+    check_numbers_known(node);
     edge_faults_before_start(node);
+    node->starts_without_kafka =
+        !node->config || (node->sim->modes_change && node->kafka_remembered &&
+                          !node->sim->healed && sim_chance(&node->sim->mode_random, 40));
+    sim_cover(COVER_WITHOUT_KAFKA, node->config && node->starts_without_kafka);
     if (node_open(node, &err) != TB_OK) {
         start_failed(node, &err);
         return;
@@ -126,7 +137,6 @@ void node_start(struct sim_node *node)
         sim_wake(node, SIM_KAFKA, 5 * MS);
     if (!node->disk.power_off)
         check_node(node);
-    release_log_mutant(node);
 }
 
 /* Stopping. */
@@ -150,7 +160,7 @@ void node_stop(struct sim_node *node)
 {
     sim_trace("%s is stopped", node->name);
     tb_writer_stop(node->writer);
-    for (int i = 0; i < 10 && tb_writer_queue_length(node->writer) > 0; i++)
+    for (int i = 0; i < 10 && tb_mailbox_count(&node->writer->mailbox) > 0; i++)
         (void)tb_writer_step(node->writer);
     (void)tb_writer_step(node->writer);
     close_all(node);
@@ -164,6 +174,7 @@ void node_release(struct sim_node *node)
     if (node->disk.power_off)
         disk_power_on(&node->disk);
     disk_release(&node->disk, node->index);
+    folder_copy_free(node->copy);
     tb_config_free(node->config);
 }
 
@@ -175,21 +186,65 @@ static void wait_for(struct sim_node *node, enum sim_actor actor, int64_t wait_m
         sim_wake(node, actor, wait_ms * MS + 2 * MS);
 }
 
-/* Retention is about to remove rows: check them before. */
-static void check_before_retention(struct sim_node *node)
+static bool retention_is_due(const struct sim_node *node)
 {
     int64_t at_ms = node->writer->retention_at_ms;
 
-    if (at_ms >= 0 && at_ms <= tb_clock_mono_ms(&node->clock))
-        check_node(node);
+    return at_ms >= 0 && at_ms <= tb_clock_mono_ms(&node->clock);
+}
+
+static bool is_retention_mutant(const struct sim_node *node)
+{
+    enum sim_mutant mutant = node->sim->mutant;
+
+    return mutant == SIM_MUTANT_RETENTION_IGNORES_KAFKA ||
+           (mutant == SIM_MUTANT_RETENTION_ASKS_CONFIGURED && node->starts_without_kafka);
+}
+
+/* Mutants: while retention removes rows, Kafka's cursor stands at the last row. Returns where it
+ * stood; below 0: it was not moved. */
+static int64_t move_cursor_mutant(struct sim_node *node)
+{
+    static const char find[] =
+        "SELECT coalesce((SELECT row FROM cursors WHERE name = 'kafka'), -1)";
+    static const char move[] = "UPDATE cursors SET row = (SELECT max(row) FROM outbox)"
+                               " WHERE name = 'kafka' AND EXISTS(SELECT 1 FROM outbox)";
+    struct tb_error err = {0};
+    int64_t row = -1;
+
+    if (!is_retention_mutant(node) || !node_healthy(node) ||
+        tb_db_query_int64(node->store->db, find, &row, &err) != TB_OK ||
+        tb_db_exec(node->store->db, move, &err) != TB_OK)
+        return -1;
+    return row;
+}
+
+static void restore_cursor_mutant(struct sim_node *node, int64_t row)
+{
+    struct tb_error err = {0};
+    char sql[80];
+
+    snprintf(sql, sizeof sql, "UPDATE cursors SET row = %" PRId64 " WHERE name = 'kafka'", row);
+    if (row >= 0 && node_healthy(node))
+        (void)!tb_db_exec(node->store->db, sql, &err);
+}
+
+static int64_t step_with_retention(struct sim_node *node)
+{
+    check_node(node); /* before rows are removed */
+    int64_t kafka_row = move_cursor_mutant(node);
+    int64_t wait_ms = tb_writer_step(node->writer);
+
+    restore_cursor_mutant(node, kafka_row);
+    return wait_ms;
 }
 
 static void step_writer(struct sim_node *node)
 {
     bool healthy;
 
-    check_before_retention(node);
-    wait_for(node, SIM_WRITER, tb_writer_step(node->writer));
+    wait_for(node, SIM_WRITER,
+             retention_is_due(node) ? step_with_retention(node) : tb_writer_step(node->writer));
     healthy = tb_writer_healthy(node->writer);
     if (healthy == node->was_healthy)
         return;
@@ -203,6 +258,8 @@ static void step_writer(struct sim_node *node)
 static void step_relay(struct sim_node *node)
 {
     uint64_t before = tb_relay_sent(node->relay);
+
+    release_log_mutant(node);
     int64_t wait_ms = tb_relay_step(node->relay);
 
     if (tb_relay_sent(node->relay) > before)
@@ -223,7 +280,8 @@ static void audit_record(struct sim_node *node, const struct tb_record *record)
     int64_t *next = &node->audit_next[record->partition];
     bool fresh = node->audit_fresh[record->partition];
 
-    SIM_REQUIRE(record->offset == *next || (fresh && record->offset < *next),
+    SIM_REQUIRE(record->offset == *next || (fresh && record->offset < *next) ||
+                    file_is_damaged(node, SIM_LOG),
                 "I4: %s: the group %s reads offset %" PRId64 " of partition %d after %" PRId64,
                 node->name, SIM_AUDIT_GROUP, record->offset, record->partition, *next - 1);
     node->audit_fresh[record->partition] = false;
@@ -237,7 +295,8 @@ static void step_audit(struct sim_node *node)
     size_t max = (size_t)sim_below(&node->sim->order_random, 40) + 1;
     enum tb_code code = node->audit->ops->poll(node->audit, max, 0, &batch, &err);
 
-    SIM_REQUIRE(code != TB_CORRUPT, "%s: audit: %s", node->name, err.text);
+    if (code == TB_CORRUPT)
+        file_damage_told(node, "audit", &err);
     for (size_t i = 0; code == TB_OK && i < batch.count; i++)
         audit_record(node, &batch.records[i]);
     if (code == TB_OK && batch.count > 0 && sim_chance(&node->sim->order_random, 60))
@@ -284,4 +343,6 @@ void node_step(struct sim_node *node, enum sim_actor actor)
     }
     if (node->up && node->disk.power_off)
         node_power_lost(node);
+    if (node->up && node->restart_due)
+        node_stop(node); /* an operator has read the log */
 }

@@ -2,6 +2,7 @@
 #include "sim/sim.h"
 #include "store/writer_priv.h"
 #include <stdio.h>
+#include <string.h>
 
 #define MS INT64_C(1000)
 #define RESERVE_BYTES 1000
@@ -54,16 +55,34 @@ static void on_cursor(void *ctx, const char *cursor_name, int64_t row, int64_t a
     sim_wake(node, SIM_WRITER, 60 * MS);
 }
 
-static bool on_park(void *ctx, const char *cursor_name, const char *order_id, int64_t row,
+static void on_snapshots(void *ctx, const char *cursor_name, int64_t next)
+{
+    struct sim_node *node = ctx;
+
+    tb_writer_post_snapshots(node->writer, cursor_name, next);
+    sim_wake(node, SIM_WRITER, 60 * MS);
+}
+
+static bool on_park(void *ctx, const char *cursor_name, const struct tb_parked_order *order,
                     const char *reason)
 {
     struct sim_node *node = ctx;
 
-    sim_trace("%s parks %s from row %" PRId64 " on", node->name, order_id, row);
-    check_centre_parked(node, order_id, row);
+    sim_trace("%s parks %s from row %" PRId64 " on", node->name, order->order_id, order->row);
+    check_centre_parked(node, order->order_id, order->row);
     sim_wake(node, SIM_WRITER, 60 * MS);
-    return tb_writer_post_parked(node->writer, cursor_name, order_id, row, reason,
+    return tb_writer_post_parked(node->writer, cursor_name, order, reason,
                                  tb_clock_wall_ms(&node->clock));
+}
+
+/* The simulated broker takes at no time what it has refused once. */
+static bool on_unparked(void *ctx, const char *cursor_name, const char *order_id)
+{
+    struct sim_node *node = ctx;
+
+    SIM_REQUIRE(false, "I7: %s takes %s for acknowledged by %s", node->name, order_id,
+                cursor_name);
+    return false;
 }
 
 static void on_relay_outage(void *ctx, const struct tb_error *err)
@@ -72,8 +91,7 @@ static void on_relay_outage(void *ctx, const struct tb_error *err)
 
     sim_trace("%s relay: %s %s", node->name, tb_code_name(err->code), err->text);
     sim_cover(COVER_RELAY_FAILING, err->code != TB_OK);
-    SIM_REQUIRE(err->code != TB_CORRUPT && err->code != TB_INTERNAL, "%s: relay: %s", node->name,
-                err->text);
+    file_damage_told(node, "relay", err);
 }
 
 static void on_consumer_outage(void *ctx, const struct tb_error *err)
@@ -82,8 +100,7 @@ static void on_consumer_outage(void *ctx, const struct tb_error *err)
 
     sim_trace("%s consumer: %s %s", node->name, tb_code_name(err->code), err->text);
     sim_cover(COVER_CONSUMER_FAILING, err->code != TB_OK);
-    SIM_REQUIRE(err->code != TB_CORRUPT && err->code != TB_INTERNAL, "%s: consumer: %s",
-                node->name, err->text);
+    file_damage_told(node, "consumer", err);
 }
 
 /* The log may now remove these records: check them before. A broken store cannot be checked, so
@@ -92,7 +109,8 @@ static void on_durable(void *ctx, int32_t partition, int64_t next)
 {
     struct sim_node *node = ctx;
 
-    if (!node_healthy(node) || node->disk.power_off)
+    if (!node_healthy(node) || node->disk.power_off || file_is_damaged(node, SIM_LOG) ||
+        file_is_damaged(node, SIM_VIEW))
         return;
     if (partition == 0)
         check_node(node);
@@ -121,6 +139,7 @@ void node_init(struct sim_node *node, struct sim *sim, int index)
 {
     *node = (struct sim_node){.sim = sim, .index = index, .reports_free_space = true};
     snprintf(node->name, sizeof node->name, "till%d", index + 1);
+    snprintf(node->folder, sizeof node->folder, "/sim/%d", index);
     snprintf(node->store_path, sizeof node->store_path, "/sim/%d/store.db", index);
     snprintf(node->log_path, sizeof node->log_path, "/sim/%d/log.db", index);
     snprintf(node->view_path, sizeof node->view_path, "/sim/%d/view.db", index);
@@ -151,23 +170,10 @@ static enum tb_code set_store_mutant(struct sim_node *node, struct tb_error *err
     return TB_OK;
 }
 
-static enum tb_code open_store(struct sim_node *node, struct tb_error *err)
+static enum tb_code open_writer(struct sim_node *node, struct tb_error *err)
 {
     static const char *const cursor_names[] = {TB_CURSOR_INPROC, TB_CURSOR_KAFKA};
-    bool waits_for_both = node->config && node->sim->mutant != SIM_MUTANT_RETENTION_IGNORES_KAFKA;
-    const struct tb_store_options options = {.path = node->store_path,
-                                             .node = node->name,
-                                             .clock = &node->clock,
-                                             .random = &node->random.random};
-    int64_t known = 0;
-
-    TB_TRY(tb_store_open(&options, &node->store, err));
-    TB_TRY(tb_log_inproc_high_sequence(node->log, tb_store_epoch(node->store), &known, err));
-    SIM_REQUIRE(known <= tb_store_last_sequence(node->store),
-                "I10: %s: the log has sequence %" PRId64 ", the store ends at %" PRId64,
-                node->name, known, tb_store_last_sequence(node->store));
-    TB_TRY(set_store_mutant(node, err));
-    const struct tb_writer_options writer_options = {
+    const struct tb_writer_options options = {
         .store = node->store,
         .clock = &node->clock,
         .disk_reserve_bytes = RESERVE_BYTES,
@@ -176,11 +182,36 @@ static enum tb_code open_store(struct sim_node *node, struct tb_error *err)
         .outbox_keep_ms = node->outbox_keep_ms,
         .idempotency_keep_ms = SIM_DAY_US / 1000,
         .cursor_names = cursor_names,
-        .cursor_count = waits_for_both ? 2 : 1,
+        .cursor_count = node->starts_without_kafka ? 1 : 2,
         .committed = on_committed,
         .committed_ctx = node,
     };
-    return tb_writer_new(&writer_options, &node->writer, err);
+
+    return tb_writer_new(&options, &node->writer, err);
+}
+
+static enum tb_code open_files(struct sim_node *node, struct tb_error *err)
+{
+    const struct tb_store_options options = {.path = node->store_path,
+                                             .node = node->name,
+                                             .clock = &node->clock,
+                                             .random = &node->random.random};
+    struct tb_derived_options derived_options = {.folder = node->folder,
+                                                 .node = node->name,
+                                                 .topic = SIM_TOPIC,
+                                                 .clock = &node->clock,
+                                                 .random = &node->random.random};
+    struct tb_derived derived;
+
+    TB_TRY(tb_store_open(&options, &node->store, err));
+    derived_options.store = node->store;
+    TB_TRY(tb_derived_open(&derived_options, &derived, err));
+    SIM_REQUIRE(strcmp(derived.view_path, node->view_path) == 0, "%s: the view is %s, not %s",
+                node->name, derived.view_path, node->view_path);
+    node->log = derived.log;
+    faulty_view_init(&node->faulty_view, node, derived.view);
+    TB_TRY(set_store_mutant(node, err));
+    return open_writer(node, err);
 }
 
 static void check_link(struct sim_node *node)
@@ -202,8 +233,9 @@ static enum tb_code open_bridge(struct sim_node *node, struct tb_error *err)
         .cursor_name = TB_CURSOR_INPROC,
         .clock = &node->clock,
         .random = &node->random.random,
-        .start_offline = tb_store_forced_offline(node->store) && !node->config,
+        .start_offline = tb_store_forced_offline(node->store) && node->starts_without_kafka,
         .on_cursor = on_cursor,
+        .on_snapshots = on_snapshots,
         .on_problem = on_relay_outage,
         .ctx = node,
     };
@@ -226,21 +258,23 @@ static enum tb_code open_kafka(struct sim_node *node, struct tb_error *err)
         .clock = &node->clock,
         .random = &node->random.random,
         .on_cursor = on_cursor,
+        .on_snapshots = on_snapshots,
         .park = on_park,
+        .unparked = on_unparked,
         .ctx = node,
     };
 
-    return node->config ? tb_kafka_uplink_open(&options, &node->kafka, err) : TB_OK;
+    return node->starts_without_kafka ? TB_OK : tb_kafka_uplink_open(&options, &node->kafka, err);
 }
 
 static enum tb_code open_view(struct sim_node *node, struct tb_error *err)
 {
-    struct tb_view *real = NULL;
     struct tb_consumer_options options = {
         .clock = &node->clock,
         .random = &node->random.random,
         .rules = {.currency = "EUR"},
         .dead_letter_keep_ms = node->sim->dead_letter_keep_ms,
+        .uptime = &node->uptime,
         .on_durable = on_durable,
         .on_outage = on_consumer_outage,
         .ctx = node,
@@ -248,19 +282,28 @@ static enum tb_code open_view(struct sim_node *node, struct tb_error *err)
 
     TB_TRY(tb_log_inproc_reader(node->log, SIM_TOPIC, SIM_GROUP, &node->reader, err));
     TB_TRY(tb_log_inproc_reader(node->log, SIM_TOPIC, SIM_AUDIT_GROUP, &node->audit, err));
-    TB_TRY(tb_view_sqlite_open(node->view_path, &real, err));
-    faulty_view_init(&node->faulty_view, node, real);
     TB_TRY(tb_view_sqlite_reader(node->view_path, &node->view_reader, err));
     options.reader = node->reader;
     options.view = &node->faulty_view.base;
     return tb_consumer_new(&options, &node->consumer, err);
 }
 
+/* A third of the nodes keep records for a second only: whatever else retention must wait for is
+ * not on the disk yet when they expire. Two thirds do if files get lost: then snapshots must bring
+ * what the log has no more. */
+static int64_t log_keep_ms(const struct sim_node *node)
+{
+    const struct sim *sim = node->sim;
+    uint64_t thirds = sim->has_file_faults || sim->has_restores ? 2 : 1;
+
+    return (sim->seed + (uint64_t)node->index) % 3 < thirds ? 1000 : node->outbox_keep_ms;
+}
+
 enum tb_code node_open(struct sim_node *node, struct tb_error *err)
 {
-    TB_TRY(tb_log_inproc_open(node->log_path, &node->clock, &node->log, err));
-    tb_log_inproc_set_retention(node->log, node->outbox_keep_ms);
-    TB_TRY(open_store(node, err));
+    TB_TRY(open_files(node, err));
+    node->uptime = tb_store_uptime(node->store);
+    tb_log_inproc_set_retention(node->log, log_keep_ms(node), node->uptime);
     check_link(node);
     TB_TRY(open_bridge(node, err));
     TB_TRY(open_kafka(node, err));

@@ -49,8 +49,9 @@ enum oracle_outcome {
     ORACLE_REFUSED,  /* 4xx */
     ORACLE_NOT_DONE, /* the answer said that nothing was stored */
     ORACLE_UNKNOWN,
-    ORACLE_RESOLVED_DONE,    /* was unknown; the store has its event */
-    ORACLE_RESOLVED_NOT_DONE /* was unknown; the store has no event of it */
+    ORACLE_RESOLVED_DONE,     /* was unknown; the store has its event */
+    ORACLE_RESOLVED_NOT_DONE, /* was unknown; the store has no event of it */
+    ORACLE_LOST               /* the store was put back to a state without it */
 };
 struct oracle_attempt {
     int op;
@@ -127,6 +128,15 @@ int oracle_saw_event(struct oracle *oracle, int node, const char *order_id, int6
                      int attempt, enum oracle_type type);
 /* All events of the node were reported: attempts that are still unknown have not been done. */
 void oracle_resolve_unknown(struct oracle *oracle, int node);
+
+/* What is known of a node's orders and keys: goes with a copy of its store. */
+struct oracle_memory;
+struct oracle_memory *oracle_remember(const struct oracle *oracle);
+void oracle_forget(struct oracle_memory *memory); /* NULL is fine */
+/* The node's store is as it was then (NULL: new), and nothing else is under way there. */
+void oracle_put_back(struct oracle *oracle, int node, const struct oracle_memory *memory);
+/* The same for its log. */
+void oracle_put_log_back(struct oracle *oracle, int node, const struct oracle_memory *memory);
 
 int oracle_find_order(const struct oracle *oracle, const char *id); /* NONE: no such order */
 struct oracle_state oracle_state(const struct oracle *oracle, int order, int64_t version);

@@ -22,5 +22,8 @@ const struct regression_seed regression_seeds[] = {
     /* The heartbeat feed committed positions from before its partition was revoked and assigned
      * again. */
     {SIM_CONNECTED, 3534},
+    /* A start ended before it had set an older log aside, and the next one took that log. */
+    {SIM_CONNECTED, 539},
+    {SIM_EMBEDDED, 653},
 };
 const size_t regression_seed_count = sizeof regression_seeds / sizeof *regression_seeds;

@@ -22,15 +22,26 @@ const char *sim_mutant_name(enum sim_mutant mutant)
         [SIM_MUTANT_KEY_NOT_STORED] = "key-not-in-transaction",
         [SIM_MUTANT_RETENTION_IGNORES_CURSOR] = "retention-ignores-cursor",
         [SIM_MUTANT_LOG_EXPIRY_IGNORES_VIEW] = "log-expiry-ignores-view",
+        [SIM_MUTANT_COLUMN_NOT_WRITTEN] = "column-not-written",
+        [SIM_MUTANT_IDENTITY_NOT_COMPARED] = "identity-not-compared",
+        [SIM_MUTANT_RETRY_BELIEVES_BACKFILL] = "retry-believes-backfill",
+        [SIM_MUTANT_RESTORE_NOT_NOTICED] = "restore-not-noticed",
+        [SIM_MUTANT_SNAPSHOT_IGNORES_VERSION] = "snapshot-ignores-version",
         [SIM_MUTANT_KAFKA_EARLY_CURSOR] = "kafka-early-cursor",
         [SIM_MUTANT_RETENTION_IGNORES_KAFKA] = "retention-ignores-kafka",
+        [SIM_MUTANT_RETENTION_ASKS_CONFIGURED] = "retention-asks-configured",
         [SIM_MUTANT_TIMEOUT_IS_REFUSAL] = "timeout-is-refusal",
         [SIM_MUTANT_EARLY_OFFSET_COMMIT] = "early-offset-commit",
         [SIM_MUTANT_ZOMBIE_OFFSET_COMMIT] = "zombie-offset-commit",
         [SIM_MUTANT_MONGO_NO_VERSION_CHECK] = "mongo-no-version-check",
         [SIM_MUTANT_DUPLICATE_KEY_IS_FATAL] = "duplicate-key-is-fatal",
         [SIM_MUTANT_DEAD_LETTER_NOT_AWAITED] = "dead-letter-not-awaited",
+        [SIM_MUTANT_CONFLICT_IS_DUPLICATE] = "conflict-is-duplicate",
+        [SIM_MUTANT_ANY_NODE_IS_KNOWN] = "any-node-is-known",
         [SIM_MUTANT_APPLY_OVER_GAP] = "apply-over-gap",
+        [SIM_MUTANT_POSITION_NOT_WRITTEN] = "position-not-written",
+        [SIM_MUTANT_CONTINUITY_NOT_CHECKED] = "continuity-not-checked",
+        [SIM_MUTANT_GENERATION_LEFT_OUT] = "generation-left-out",
     };
 
     return names[mutant];
@@ -67,7 +78,7 @@ void sim_wake(struct sim_node *node, enum sim_actor actor, int64_t in_us)
  * actors are almost never due at once. */
 struct turn {
     int64_t due_us;
-    enum { EDGE_FAULTS, CLIENT, NODE, CENTRE, CENTRAL, CENTRE_FAULTS } actor_kind;
+    enum { EDGE_FAULTS, CLIENT, NODE, CENTRE, CENTRAL, CENTRE_FAULTS, CENTRE_PAST } actor_kind;
     int index, actor;
 };
 
@@ -90,6 +101,7 @@ static struct turn next_turn(const struct sim *sim)
         return next;
     offer(&next, (struct turn){centre_due_us(sim), CENTRE, 0, 0});
     offer(&next, (struct turn){sim->centre.fault_due_us, CENTRE_FAULTS, 0, 0});
+    offer(&next, (struct turn){sim->centre.past_due_us, CENTRE_PAST, 0, 0});
     for (int i = 0; i < sim->centre.central_count; i++)
         for (int actor = 0; actor < CENTRAL_ACTORS && !sim->centre.centrals[i].busy; actor++)
             offer(&next, (struct turn){sim->centre.centrals[i].due_us[actor], CENTRAL, i, actor});
@@ -120,6 +132,9 @@ static void take_turn(struct sim *sim)
         break;
     case CENTRE_FAULTS:
         centre_faults_step(sim);
+        break;
+    case CENTRE_PAST:
+        centre_past_step(sim);
         break;
     }
 }
@@ -164,6 +179,10 @@ static bool everything_has_arrived(struct sim *sim)
 
         if (!node_healthy(node))
             return false;
+        if (node->config && !node->kafka) {
+            node_stop(node); /* starts with Kafka now */
+            return false;
+        }
         if (!node->link_known || node->link_forced) {
             client_link(node, false);
             return false;
@@ -207,6 +226,11 @@ static void draw_world(struct sim *sim)
     sim->ops_left = (int)sim_below(random, 120) + 20;
     sim->dead_letter_keep_ms = sim_chance(random, 70) ? -1 : 90 * (SIM_DAY_US / 1000);
     edge_faults_draw(sim);
+    operator_draw(sim);
+    file_faults_draw(sim);
+    sim->modes_change = sim->edition == SIM_CONNECTED && sim_chance(&sim->mode_random, 30);
+    pinned_readers_draw(sim);
+    derived_mutants_install(sim->mutant);
     if (sim->edition == SIM_CONNECTED)
         centre_init(sim);
     for (int i = 0; i < sim->node_count; i++) {
@@ -245,6 +269,8 @@ uint64_t sim_run(const struct sim_options *options)
     fake_random_init(&sim->client_random, sim->seed * 47 + 2);
     fake_random_init(&sim->fault_random, sim->seed * 53 + 3);
     fake_random_init(&sim->port_random, sim->seed * 59 + 4);
+    fake_random_init(&sim->mode_random, sim->seed * 67 + 6);
+    fake_random_init(&sim->operator_random, sim->seed * 73 + 7);
     draw_world(sim);
     sim_trace("%d nodes, %d clients, classes %x", sim->node_count, sim->client_count,
               sim->fault_classes);

@@ -8,6 +8,10 @@
  *   node.c             steps, stops and kills it
  *   client.c           sends commands, repeats them, reads; reports the answers to the oracle
  *   edge_faults.c      the faults of the nodes
+ *   operator.c         somebody who holds snapshots and locks of a node's files
+ *   file_faults.c      files that are lost, damaged, older, of another node, or put back
+ *   folder_copy.c      copies of a node's folder, and what is known of them
+ *   derived_mutants.c  mutants of what is compared when a node starts
  *   foreign_record.c   records that no edge has written
  *   faulty_ports.c     between relay and log, and consumer and view: faults and mutants
  *   check.c            compares a node's files with the oracle
@@ -22,6 +26,7 @@
 #pragma once
 #include "bridge/log/inproc/inproc.h"
 #include "bridge/relay/relay.h"
+#include "edge/derived.h"
 #include "edge/kafka_uplink.h"
 #include "query/consumer/consumer.h"
 #include "sim/centre.h"
@@ -55,16 +60,27 @@ enum sim_mutant {
     SIM_MUTANT_KEY_NOT_STORED,   /* the key is not stored in the order's transaction */
     SIM_MUTANT_RETENTION_IGNORES_CURSOR, /* the outbox's retention does not wait for the cursor */
     SIM_MUTANT_LOG_EXPIRY_IGNORES_VIEW,  /* the log's retention does not wait for the view */
+    SIM_MUTANT_COLUMN_NOT_WRITTEN,       /* lists find an order by what it was before */
+    SIM_MUTANT_IDENTITY_NOT_COMPARED,    /* only versions are compared, not the events' ids */
+    SIM_MUTANT_RETRY_BELIEVES_BACKFILL,  /* after a failed checkpoint its count is believed */
+    SIM_MUTANT_RESTORE_NOT_NOTICED,      /* log and view are not compared with the store */
+    SIM_MUTANT_SNAPSHOT_IGNORES_VERSION, /* a snapshot replaces any version */
     /* Connected edition only. */
-    SIM_MUTANT_KAFKA_EARLY_CURSOR,      /* Kafka's cursor moves before the broker acknowledges */
-    SIM_MUTANT_RETENTION_IGNORES_KAFKA, /* retention does not wait for Kafka's cursor */
-    SIM_MUTANT_TIMEOUT_IS_REFUSAL,      /* an unknown outcome is taken as a refusal */
+    SIM_MUTANT_KAFKA_EARLY_CURSOR,        /* Kafka's cursor moves before the broker acknowledges */
+    SIM_MUTANT_RETENTION_IGNORES_KAFKA,   /* retention does not wait for Kafka's cursor */
+    SIM_MUTANT_RETENTION_ASKS_CONFIGURED, /* the same, only while Kafka is not configured */
+    SIM_MUTANT_TIMEOUT_IS_REFUSAL,        /* an unknown outcome is taken as a refusal */
     SIM_MUTANT_EARLY_OFFSET_COMMIT,  /* offsets are committed before the database has the events */
     SIM_MUTANT_ZOMBIE_OFFSET_COMMIT, /* a member commits offsets of partitions that it has lost */
     SIM_MUTANT_MONGO_NO_VERSION_CHECK,  /* an order is replaced whatever its version */
     SIM_MUTANT_DUPLICATE_KEY_IS_FATAL,  /* a duplicate key is taken as a permanent error */
     SIM_MUTANT_DEAD_LETTER_NOT_AWAITED, /* offsets go before the dead letter */
     SIM_MUTANT_APPLY_OVER_GAP,          /* a dead letter counts as applied */
+    SIM_MUTANT_CONFLICT_IS_DUPLICATE,   /* the centre does not know which event made a version */
+    SIM_MUTANT_ANY_NODE_IS_KNOWN,       /* made-up nodes that fail alike stop a central */
+    SIM_MUTANT_POSITION_NOT_WRITTEN,    /* a central starts at the group's committed offset */
+    SIM_MUTANT_CONTINUITY_NOT_CHECKED,  /* the record before the place is not read again */
+    SIM_MUTANT_GENERATION_LEFT_OUT,     /* a day's parts have the log's own offsets */
     SIM_MUTANT_COUNT
 };
 const char *sim_mutant_name(enum sim_mutant mutant);
@@ -91,11 +107,17 @@ enum edge_fault_class {
 struct sim;
 struct sim_node;
 
+#define LATE_SNAPSHOTS 32
 /* Wraps the real log writer: adds faults, and sees its acknowledgements. */
 struct faulty_log {
     struct tb_log_writer base;
     struct tb_log_writer *real; /* owned */
     struct sim_node *node;
+    struct late_snapshot {
+        struct tb_arena arena;
+        struct tb_record record; /* no key: none */
+    } late[LATE_SNAPSHOTS];      /* will come again, after a later event of their order */
+    unsigned late_next;
     int64_t early[TB_LOG_BATCH_MAX]; /* for SIM_MUTANT_EARLY_CURSOR */
     size_t early_count;
 };
@@ -105,6 +127,17 @@ struct faulty_view {
     struct tb_view *real; /* owned */
     struct sim_node *node;
 };
+
+/* Files of a node. */
+enum sim_file {
+    SIM_STORE,
+    SIM_LOG,
+    SIM_VIEW,
+    SIM_VIEWS, /* which generation of the view is served */
+    SIM_FILES
+};
+/* folder_copy.c */
+struct folder_copy;
 
 enum sim_actor {
     SIM_WRITER,
@@ -120,13 +153,15 @@ enum sim_actor {
 struct sim_node {
     struct sim *sim;
     int index;
-    char name[16], store_path[DISK_PATH_SIZE], log_path[DISK_PATH_SIZE], view_path[DISK_PATH_SIZE];
+    char name[16], folder[16];
+    char store_path[DISK_PATH_SIZE], log_path[DISK_PATH_SIZE], view_path[DISK_PATH_SIZE];
     struct disk disk;
     struct tb_clock clock;
     int64_t wall_offset_ms, booted_us;
     struct fake_random random; /* random source of the product's code */
     bool up;
-    bool dying; /* closing: its answers do not arrive any more */
+    bool dying;                  /* closing: its answers do not arrive any more */
+    struct sqlite3 *operator_db; /* an operator's connection to one of its files; NULL: none */
     int64_t due_us[SIM_ACTORS];
     int64_t outbox_keep_ms;
     bool reports_free_space; /* the product can ask for the disk's free space */
@@ -134,6 +169,7 @@ struct sim_node {
     struct tb_log_inproc *log;
     struct tb_store *store; /* owned by the writer, once there is one */
     struct tb_writer *writer;
+    struct tb_uptime uptime;
     struct tb_outbox_reader *relay_outbox, *api_outbox;
     struct tb_relay *relay;
     struct tb_log_reader *reader, *audit;
@@ -142,9 +178,34 @@ struct sim_node {
     struct faulty_log faulty_log;
     struct faulty_view faulty_view;
     bool was_healthy;
+    struct sim_pinned_reader {
+        struct tb_db *db; /* NULL: none */
+        const char *path;
+        int cut_in; /* steps until the power goes; 0: it does not */
+    } pinned;
     struct tb_config *config;      /* NULL in the embedded edition */
-    struct tb_kafka_uplink *kafka; /* NULL in the embedded edition */
+    bool starts_without_kafka;     /* decided at each start */
+    bool kafka_remembered;         /* the store had Kafka's cursor at the last check */
+    struct tb_kafka_uplink *kafka; /* NULL without Kafka */
     int client;                    /* number of the client at the broker */
+
+    struct sqlite3 *check_dbs[SIM_FILES]; /* the checkers' connections; NULL: not open */
+
+    /* Faults of whole files. */
+    struct folder_copy *copy;    /* owned; NULL: none was made */
+    bool files_changed;          /* since the last check: recoveries are due */
+    bool files_change_at_start;  /* planned */
+    bool view_comes_back;        /* log and view were lost; next comes a copy of that view */
+    bool restart_due;            /* it has told that a file is damaged */
+    uint64_t damaged[SIM_FILES]; /* serial of the damaged file; 0: none, as far as known */
+    uint64_t serials[SIM_FILES]; /* at the last check */
+    char epoch[TB_EPOCH_SIZE];   /* at the last check */
+    int64_t recoveries;          /* how many the store has told at the last check */
+    int64_t last_number;         /* the highest one that was ever given */
+    int64_t lost_number;         /* the highest one given when the store was put back */
+    int64_t known_number;        /* the highest one that log or view knew at the next start */
+    bool numbers_put_back;       /* since the last check */
+    int64_t rows_gone_before;    /* when the log was made anew */
 
     bool link_known, link_forced; /* according to the last answer */
     uint64_t checks;
@@ -168,7 +229,7 @@ enum foreign_kind {
     FOREIGN_GAP_KNOWN_ORDER,   /* about an order of ours */
     FOREIGN_GAP_UNKNOWN_ORDER, /* about an order that nobody placed */
     FOREIGN_UNKNOWN_TYPE, /* about an order that nobody placed: leaves a version in the view */
-    FOREIGN_OLD_VERSION,  /* about an order of ours */
+    FOREIGN_OTHER_EVENT,  /* another event of a version that an order of ours has */
     FOREIGN_KIND_COUNT
 };
 /* Prefix of the ids of orders that nobody placed. */
@@ -191,19 +252,27 @@ struct sim {
     enum sim_edition edition; /* SIM_EMBEDDED or SIM_CONNECTED */
     enum sim_mutant mutant;
     int64_t now_us;
-    struct fake_random order_random, client_random, fault_random, port_random, centre_random;
+    struct fake_random order_random, client_random, fault_random, port_random, centre_random,
+        mode_random, operator_random;
+    bool modes_change; /* nodes of the connected edition sometimes start without Kafka */
     unsigned fault_classes, fault_classes_drawn; /* fault_classes is 0 when the faults are over */
     int down_count;                              /* how often a node was taken down */
     bool healed;
     int node_count, client_count;
     int ops_left;
     int64_t fault_every_us, fault_due_us;
+    struct fake_random pin_random;
+    bool has_pinned_readers;
     int64_t dead_letter_keep_ms;
     struct sim_node nodes[SIM_NODES_MAX];
     struct sim_client clients[SIM_CLIENTS_MAX];
     struct sim_foreign_record foreign[FOREIGN_RECORDS_MAX];
     int foreign_count;
+    bool has_operator;
+    struct fake_random file_random;
+    bool has_file_faults, has_restores;
     int oracle_first_op; /* older operations are not repeated: their keys may have expired */
+    int64_t op_sent_us[ORACLE_OPS_MAX]; /* when each operation's key was sent first */
     struct oracle oracle;
     struct centre centre;
 };
@@ -248,11 +317,45 @@ bool node_healthy(const struct sim_node *node);
 void client_step(struct sim *sim, int client);
 void client_link(struct sim_node *node, bool offline);
 
+/* operator.c */
+void operator_draw(struct sim *sim);
+void operator_step(struct sim *sim);
+void operator_leave(struct sim_node *node);
+
+/* file_faults.c */
+void file_faults_draw(struct sim *sim);
+void file_faults_step(struct sim *sim);
+void file_faults_before_start(struct sim_node *node);
+/* Faults are over: a file that is damaged, and still used, is removed. */
+void file_faults_heal(struct sim *sim);
+bool file_is_damaged(const struct sim_node *node, enum sim_file file);
+/* The product has told that a file is damaged. */
+void file_damage_told(struct sim_node *node, const char *what, const struct tb_error *err);
+
+/* folder_copy.c. The node must be sound: up, and just checked; to put something back: down. */
+const char *folder_path(const struct sim_node *node, enum sim_file file);
+struct folder_copy *folder_copy_make(struct sim_node *node);
+void folder_copy_free(struct folder_copy *copy); /* NULL is fine */
+/* files: a bit for each. copy NULL: they are lost. in_place: the files are overwritten. */
+void folder_put_back(struct sim_node *node, const struct folder_copy *copy, unsigned files,
+                     bool in_place);
+/* The other node's file takes the place of this node's. */
+void folder_take_from(struct sim_node *node, struct sim_node *other, enum sim_file file);
+
+/* derived_mutants.c */
+void derived_mutants_install(enum sim_mutant mutant);
+
 /* edge_faults.c */
 void edge_faults_draw(struct sim *sim);
 void edge_faults_step(struct sim *sim);
 void edge_faults_heal(struct sim *sim);
 void edge_faults_before_start(struct sim_node *node); /* faults while it opens */
+
+/* pinned_reader.c */
+void pinned_readers_draw(struct sim *sim);
+void pinned_readers_step(struct sim *sim);
+void pinned_reader_close(struct sim_node *node);
+
 /* A foreign record was acknowledged, or its outcome is unknown. */
 void foreign_record_acked(struct sim *sim, int64_t tag, bool acknowledged);
 void foreign_records_lost(struct sim_node *node);
@@ -261,7 +364,7 @@ void foreign_records_lost(struct sim_node *node);
 struct foreign_record {
     int number; /* in sim->foreign */
     char mark[56];
-    struct tb_header headers[2];
+    struct tb_header headers[4];
     struct tb_buf value;
     struct tb_record record;
 };
@@ -270,10 +373,26 @@ void foreign_record_make(struct sim *sim, int node, enum foreign_kind kind, cons
 
 /* faulty_ports.c */
 void faulty_log_init(struct faulty_log *log, struct sim_node *node, struct tb_log_writer *real);
+/* centre_past.c: the mutants of places and generations. */
+void place_mutant_install(struct central *central);
 /* SIM_MUTANT_APPLY_OVER_GAP. */
 void gap_mutant_install(struct central *central);
+/* SIM_MUTANT_CONFLICT_IS_DUPLICATE, SIM_MUTANT_ANY_NODE_IS_KNOWN; nothing without them. */
+void sender_mutants_install(struct central *central);
 void faulty_view_init(struct faulty_view *view, struct sim_node *node, struct tb_view *real);
 
+/* check_recovery.c: what may have changed because of faults of whole files. */
+void check_recovery(struct sim_node *node, struct sqlite3 *store, struct sqlite3 *log);
+/* The highest order number of this node in a file that is not open; 0: none, or damaged. */
+int64_t check_last_number(struct sim_node *node, enum sim_file file);
+/* Before a start: if the store was put back, numbers go on above those that log and view know. */
+void check_numbers_known(struct sim_node *node);
+/* The view was lost or put back: readers may see it go back. */
+void check_views_forgotten(struct sim_node *node);
+/* Log or view was: foreign records may be lost, and their dead letters. */
+void check_foreign_forgotten(struct sim_node *node);
+
+void check_disconnect(struct sim_node *node); /* check_connection.c; before it stops */
 /* check.c. The node must be up and its store healthy. */
 void check_node(struct sim_node *node);
 bool check_has_arrived(struct sim_node *node); /* I13: everything has arrived */

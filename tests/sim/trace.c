@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #define RING 200
-#define LINE_SIZE 120
+#define LINE_SIZE 160
 
 static uint64_t no_counts[COVER_COUNT];
 static uint64_t *counts = no_counts;

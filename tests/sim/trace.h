@@ -49,6 +49,8 @@
     X(OPEN_FAILED, "starts failed")                                                               \
     X(STORE_BROKEN, "stores broken by an I/O error")                                              \
     X(STORE_REOPENED, "stores reopened after an I/O error")                                       \
+    X(OPERATOR_READS, "snapshots held by an operator")                                            \
+    X(OPERATOR_WRITES, "write locks held by an operator")                                         \
     X(RELAY_FAILING, "relays failing")                                                            \
     X(RELAY_OFFLINE, "relays set offline")                                                        \
     X(CONSUMER_FAILING, "consumers failing")                                                      \
@@ -60,6 +62,22 @@
     X(VIEW_REFUSED, "plans refused by the view")                                                  \
     X(VIEW_UNKNOWN, "plans applied with unknown outcome")                                         \
     X(VIEW_SET_BACK, "views set back by a power cut")                                             \
+    X(FILE_LOST, "log or view lost")                                                              \
+    X(FILE_DAMAGED, "log or view damaged")                                                        \
+    X(FILE_OF_OTHER, "log or view of another node")                                               \
+    X(FILE_OLDER, "log or view put back older")                                                   \
+    X(DAMAGE_IN_USE, "damage found in use")                                                       \
+    X(RESTORED_STORE, "put back: store")                                                          \
+    X(RESTORED_LOG, "put back: log")                                                              \
+    X(RESTORED_STORE_LOG, "put back: store and log")                                              \
+    X(RESTORED_VIEW, "put back: view")                                                            \
+    X(RESTORED_STORE_VIEW, "put back: store and view")                                            \
+    X(RESTORED_LOG_VIEW, "put back: log and view")                                                \
+    X(RESTORED_ALL, "put back: store, log and view")                                              \
+    X(RECOVERED, "starts that made something anew")                                               \
+    X(SNAPSHOT_LATE, "snapshots appended again, late")                                            \
+    X(SNAPSHOT, "snapshots in the log of a node")                                                 \
+    X(PINNED, "files pinned by a reader")                                                         \
     X(CLOCK_JUMP, "clock jumps")                                                                  \
     X(DAYS, "days that passed")                                                                   \
     X(OUTBOX_CLEANED, "outbox rows removed")                                                      \
@@ -69,7 +87,7 @@
     X(FOREIGN_RECORD_INVALID, "foreign records: invalid")                                         \
     X(FOREIGN_RECORD_GAP, "foreign records: a version too high")                                  \
     X(FOREIGN_RECORD_UNKNOWN_TYPE, "foreign records: unknown type")                               \
-    X(FOREIGN_RECORD_OLD, "foreign records: an old version")                                      \
+    X(FOREIGN_RECORD_OTHER, "foreign records: another event of a version")                        \
     X(READ, "orders read from the view")                                                          \
     X(READ_BEHIND, "reads that found the view behind")                                            \
     X(CHECKS, "checks of a node's files")                                                         \
@@ -79,6 +97,7 @@
     X(CENTRAL_READ, "connected: orders read at a central")                                        \
     X(CENTRAL_KILL, "connected: centrals killed")                                                 \
     X(CENTRAL_STOP, "connected: centrals stopped in order")                                       \
+    X(CENTRE_FLOOD, "connected: floods of records that nobody can read")                          \
     X(CENTRAL_STOPPED, "connected: centrals stopped by too many dead letters")                    \
     X(CENTRAL_FREEZE, "connected: centrals frozen")                                               \
     X(BROKER_DOWN, "connected: brokers down")                                                     \
@@ -93,6 +112,7 @@
     X(BROKER_APPENDED_LATE, "connected: records appended after they were given up")               \
     X(RECORD_REFUSED, "connected: records refused by the broker")                                 \
     X(PARKED, "connected: orders parked")                                                         \
+    X(WITHOUT_KAFKA, "connected: starts of a node without Kafka")                                 \
     X(MONGOD_FAILED, "connected: calls of the database that failed")                              \
     X(MONGOD_LATE, "connected: writes done after they were given up")                             \
     X(DUPLICATE_KEY, "connected: orders that were there in that version or a later one")          \
@@ -100,6 +120,10 @@
     X(CENTRE_FOREIGN, "connected: foreign records in the broker's log")                           \
     X(CENTRE_DEAD_LETTER, "connected: dead letters")                                              \
     X(CENTRE_GAP, "connected: dead letters of a gap")                                             \
+    X(LOG_REPLACED, "connected: logs replaced by others")                                         \
+    X(MONGOD_PUT_BACK, "connected: databases put back to an earlier state")                       \
+    X(MONGOD_DROPPED, "connected: databases dropped")                                             \
+    X(CENTRE_PARKED, "connected: dead letters of a sender that had too many")                     \
     X(CENTRE_REDRIVEN, "connected: dead letters sent again")
 
 enum sim_cover {

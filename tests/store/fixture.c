@@ -21,6 +21,7 @@ void fixture_init(struct fixture *f)
     tmpdir_make(f->dir);
     snprintf(f->path, sizeof f->path, "%s/store.db", f->dir);
     fake_clock_init(&f->clock, FIXTURE_WALL_MS);
+    tb_checkpoints_init(&f->checkpoints, "store.db", &f->clock.clock, NULL, NULL);
     fake_random_init(&f->random, 7);
     f->disk_free = INT64_MAX;
     f->outbox_keep_ms = FIXTURE_DAY_MS;
@@ -29,6 +30,7 @@ void fixture_init(struct fixture *f)
 void fixture_release(struct fixture *f)
 {
     fixture_close(f);
+    tb_checkpoints_release(&f->checkpoints);
     fault_vfs_uninstall();
     tmpdir_remove(f->dir);
 }
@@ -37,8 +39,10 @@ enum tb_code fixture_try_open(struct fixture *f, struct tb_error *err)
 {
     const struct tb_store_options options = {.path = f->path,
                                              .node = "till1",
+                                             .folder_id = f->folder_id,
                                              .clock = &f->clock.clock,
                                              .random = &f->random.random,
+                                             .checkpoints = &f->checkpoints,
                                              .event_max_bytes = f->event_max_bytes};
 
     TB_TRY(tb_store_open(&options, &f->store, err));
@@ -158,6 +162,15 @@ void fixture_place(struct fixture *f, char ret_id[TB_UUID_SIZE])
     if (ret_id)
         memcpy(ret_id, r.job.answer.order_id, TB_UUID_SIZE);
     request_release(&r);
+}
+
+bool fixture_park(struct fixture *f, const char *order_id, int64_t row, const char *reason,
+                  int64_t at_ms)
+{
+    struct tb_parked_order order = {.row = row};
+
+    snprintf(order.order_id, sizeof order.order_id, "%s", order_id);
+    return tb_writer_post_parked(f->writer, TB_CURSOR_KAFKA, &order, reason, at_ms);
 }
 
 int64_t fixture_query_file(const char *path, const char *sql)

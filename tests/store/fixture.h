@@ -23,7 +23,9 @@ struct fixture {
     struct tb_writer *writer; /* NULL while closed */
     int64_t outbox_keep_ms;
     int64_t event_max_bytes; /* 0: no limit */
-    bool connected;          /* retention waits for the cursor to Kafka as well */
+    const char *folder_id;   /* NULL: not known */
+    struct tb_checkpoints checkpoints;
+    bool connected; /* retention waits for the cursor to Kafka as well */
 };
 
 void fixture_init(struct fixture *f);
@@ -53,6 +55,10 @@ void request_release(struct request *r);
 void fixture_run(struct fixture *f, struct request *r);
 /* Places an order that must succeed; its id goes to ret_id, which may be NULL. */
 void fixture_place(struct fixture *f, char ret_id[TB_UUID_SIZE]);
+
+/* Posts that Kafka has refused a row of the order, at at_ms. False: there is no room. */
+bool fixture_park(struct fixture *f, const char *order_id, int64_t row, const char *reason,
+                  int64_t at_ms);
 
 /* Reads an integer by a connection of its own, whether the store is open or not. */
 int64_t fixture_query(struct fixture *f, const char *sql);

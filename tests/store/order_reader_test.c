@@ -99,8 +99,7 @@ START_TEST(the_delivery_of_the_last_event_is_reported)
 {
     scan("", 1000);
     ck_assert_uint_eq(seen.delivered, 0);
-    ck_assert(
-        tb_writer_post_parked(f.writer, TB_CURSOR_KAFKA, ids[5], 6, "too large", FIXTURE_WALL_MS));
+    ck_assert(fixture_park(&f, ids[5], 6, "too large", FIXTURE_WALL_MS));
     tb_writer_post_cursor(f.writer, TB_CURSOR_KAFKA, 10, FIXTURE_WALL_MS);
     fake_clock_advance(&f.clock, 1000);
     tb_writer_step(f.writer);

@@ -1,6 +1,8 @@
 /* Promise: a relay reads every event once, in the order of the commits, with its epoch and
  * sequence; the status agrees with the tables. Method: the status against a model that counts. */
+#include "base/sqlite/db_priv.h"
 #include "store/fixture.h"
+#include <sqlite3.h>
 #include <stdio.h>
 
 static struct fixture f;
@@ -138,7 +140,7 @@ START_TEST(a_read_is_one_snapshot_and_ends)
     ck_ok(tb_outbox_next(reader, &row, &more, &err));
     ck_assert(!more);
     tb_outbox_end_read(reader);
-    ck_ok(tb_db_checkpoint(f.store->db, &err));
+    ck_assert_int_eq(tb_db_checkpoint(f.store->db, SQLITE_CHECKPOINT_TRUNCATE), SQLITE_OK);
     ck_ok(tb_outbox_read_after(reader, 1, 10, &err));
     ck_ok(tb_outbox_next(reader, &row, &more, &err));
     ck_assert(more);
@@ -218,6 +220,54 @@ START_TEST(an_order_is_delivered_when_its_last_event_is)
 }
 END_TEST
 
+static int64_t ask_for(const char *order_id)
+{
+    struct request r;
+    int64_t count;
+
+    request_place(&r, NULL, NULL, 1);
+    r.job.type = TB_JOB_UNPARK;
+    snprintf(r.job.log, sizeof r.job.log, TB_CURSOR_KAFKA);
+    snprintf(r.job.order_id, sizeof r.job.order_id, "%s", order_id);
+    fixture_run(&f, &r);
+    ck_assert_int_eq(r.job.code, f.connected ? TB_OK : TB_CONFLICT);
+    count = r.job.order_count;
+    request_release(&r);
+    return count;
+}
+
+/* A refusal that was posted before a request came does not answer the request. */
+START_TEST(a_request_to_unpark_is_not_lost)
+{
+    struct tb_parked_details parked = {0};
+    struct tb_error err = {0};
+    char id[TB_UUID_SIZE];
+
+    fixture_close(&f);
+    f.connected = true;
+    fixture_open(&f);
+    fixture_place(&f, id);
+    ck_assert(fixture_park(&f, id, 1, "too large", 5));
+    ck_assert_int_eq(ask_for(""), 0); /* it is stored after this */
+    ck_assert_int_eq(ask_for(id), 1);
+    struct tb_parked_order again = {.row = 1, .unpark = 1};
+    memcpy(again.order_id, id, sizeof id);
+    ck_assert(tb_writer_post_parked(f.writer, TB_CURSOR_KAFKA, &again, "again", 6));
+    ck_assert_int_eq(ask_for(id), 1);
+    ck_ok(tb_outbox_next_parked(reader, TB_CURSOR_KAFKA, "", &parked, &err));
+    ck_assert_int_eq(parked.order.unpark, 1);
+    ck_assert_int_eq(parked.order.number, 1);
+    ck_assert_int_gt(parked.order.bytes, 100);
+    ck_assert_str_eq(parked.reason, "again");
+    ck_assert_int_eq(parked.at_ms, 5);
+    ck_assert_int_eq(tb_outbox_next_parked(reader, TB_CURSOR_KAFKA, id, &parked, &err),
+                     TB_NOT_FOUND);
+    ck_assert(tb_writer_post_unparked(f.writer, TB_CURSOR_KAFKA, id));
+    (void)ask_for(id);
+    ck_assert_int_eq(ask_for(id), 0);
+}
+END_TEST
+
 /* A parked order counts for its own cursor only, is listed with the row from which it is skipped,
  * is never delivered, and keeps its first reason. */
 START_TEST(parked_orders_are_listed)
@@ -231,8 +281,8 @@ START_TEST(parked_orders_are_listed)
 
     fixture_place(&f, ids[0]);
     fixture_place(&f, ids[1]);
-    ck_assert(tb_writer_post_parked(f.writer, TB_CURSOR_KAFKA, ids[1], 2, "too large", 5));
-    ck_assert(tb_writer_post_parked(f.writer, TB_CURSOR_KAFKA, ids[1], 1, "again", 6));
+    ck_assert(fixture_park(&f, ids[1], 2, "too large", 5));
+    ck_assert(fixture_park(&f, ids[1], 1, "again", 6));
     tb_writer_post_cursor(f.writer, TB_CURSOR_KAFKA, 2, 7);
     move_cursor(2, 7);
     ck_ok(tb_outbox_read_status(reader, TB_CURSOR_KAFKA, &figures, &err));
@@ -261,6 +311,56 @@ START_TEST(parked_orders_are_listed)
 }
 END_TEST
 
+/* What each remembered log has yet to acknowledge, the slowest first; and what any of them has. */
+START_TEST(cursors_are_listed)
+{
+    struct tb_outbox_cursor cursors[TB_OUTBOX_CURSORS_MAX];
+    struct tb_outbox_status figures = {0};
+    char text[TB_OUTBOX_TEXT_SIZE], id[TB_UUID_SIZE];
+    struct tb_error err = {0};
+    int64_t second_ms = 0;
+    size_t count = 9;
+
+    ck_ok(tb_outbox_list_cursors(reader, cursors, &count, &err));
+    ck_assert_uint_eq(count, 0);
+    for (int i = 0; i < 4; i++) {
+        fixture_place(&f, id);
+        fake_clock_advance(&f.clock, 1000);
+        if (i == 0)
+            second_ms = f.clock.wall_ms;
+    }
+    ck_assert(fixture_park(&f, id, 9, "too large", 5));
+    tb_writer_post_cursor(f.writer, TB_CURSOR_KAFKA, 1, 7);
+    move_cursor(3, 7);
+    ck_ok(tb_outbox_list_cursors(reader, cursors, &count, &err));
+    ck_assert_uint_eq(count, 2);
+    ck_assert_str_eq(cursors[0].name, TB_CURSOR_KAFKA);
+    ck_assert_int_eq(cursors[0].pending, 3);
+    ck_assert_int_eq(cursors[0].oldest_pending_at_ms, second_ms);
+    ck_assert_int_eq(cursors[0].parked, 1);
+    ck_assert_str_eq(cursors[1].name, TB_CURSOR_INPROC);
+    ck_assert_int_eq(cursors[1].pending, 1);
+    ck_assert_int_eq(cursors[1].parked, 0);
+    tb_outbox_unconfigured_text(&cursors[0], text);
+    ck_assert_str_eq(text, "3 events wait for the log kafka, which is not configured: configure "
+                           "it again, or `tillbox link forget kafka`");
+    tb_outbox_unconfigured_text(&cursors[1], text);
+    ck_assert_int_eq(strncmp(text, "1 event waits for ", 18), 0);
+    ck_ok(tb_outbox_read_status(reader, TB_CURSOR_INPROC, &figures, &err));
+    ck_assert_int_eq(figures.pending, 1);
+    ck_assert_int_eq(figures.any_pending, 3);
+    ck_assert_int_eq(figures.any_oldest_pending_at_ms, second_ms);
+    tb_writer_post_cursor(f.writer, TB_CURSOR_KAFKA, 4, 7);
+    move_cursor(3, 7);
+    ck_ok(tb_outbox_read_status(reader, TB_CURSOR_INPROC, &figures, &err));
+    ck_assert_int_eq(figures.any_pending, 1);
+    /* The node's own log does not count for Kafka. */
+    ck_ok(tb_outbox_read_status(reader, TB_CURSOR_KAFKA, &figures, &err));
+    ck_assert_int_eq(figures.any_pending, 0);
+    ck_assert_int_eq(figures.any_oldest_pending_at_ms, 0);
+}
+END_TEST
+
 /* The number of waiting posts is bounded. A refused post returns false; accepted ones are stored,
  * together with the cursor. */
 START_TEST(parking_is_bounded)
@@ -271,17 +371,17 @@ START_TEST(parking_is_bounded)
     fixture_place(&f, NULL);
     for (bool room = true; room; taken += room) {
         snprintf(id, sizeof id, "01890000-0000-7000-8000-%012d", taken);
-        room = tb_writer_post_parked(f.writer, TB_CURSOR_KAFKA, id, 1, "no", 1);
+        room = fixture_park(&f, id, 1, "no", 1);
     }
     ck_assert_int_gt(taken, 1);
     fault_vfs_fail(FAULT_WRITE, 1, /* SQLITE_FULL */ 13, false, 1);
     move_cursor(1, 1);
-    ck_assert(!tb_writer_post_parked(f.writer, TB_CURSOR_KAFKA, id, 1, "no", 1));
+    ck_assert(!fixture_park(&f, id, 1, "no", 1));
     fault_vfs_heal();
     for (int i = 0; i < 5; i++)
         move_cursor(1, 1);
     ck_assert_int_eq(fixture_query(&f, "SELECT count(*) FROM parked"), taken);
-    ck_assert(tb_writer_post_parked(f.writer, TB_CURSOR_KAFKA, id, 1, "no", 1));
+    ck_assert(fixture_park(&f, id, 1, "no", 1));
 }
 END_TEST
 
@@ -321,6 +421,8 @@ int main(void)
     tcase_add_test(tc, the_status_agrees_with_the_tables);
     tcase_add_test(tc, an_order_is_delivered_when_its_last_event_is);
     tcase_add_test(tc, parked_orders_are_listed);
+    tcase_add_test(tc, a_request_to_unpark_is_not_lost);
+    tcase_add_test(tc, cursors_are_listed);
     tcase_add_test(tc, parking_is_bounded);
     tcase_add_test(tc, opening_survives_every_failed_read);
     suite_add_tcase(suite, tc);

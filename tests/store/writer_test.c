@@ -1,8 +1,10 @@
 /* Promise: every command gets exactly one answer, after COMMIT; a repeat gets the first answer
  * again; beyond a limit the answer is a clear refusal. Method: the test calls the writer's step
  * itself. */
+#include "base/sqlite/db_priv.h"
 #include "store/fixture.h"
 #include "store/writer_priv.h"
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -225,7 +227,7 @@ START_TEST(full_queue_is_busy)
         ck_assert_int_eq(tb_writer_post(f.writer, &rs[i].job),
                          i < TB_WRITER_QUEUE_MAX ? TB_OK : TB_BUSY);
     }
-    ck_assert_uint_eq(tb_writer_queue_length(f.writer), TB_WRITER_QUEUE_MAX);
+    ck_assert_uint_eq(tb_mailbox_count(&f.writer->mailbox), TB_WRITER_QUEUE_MAX);
     while (tb_writer_step(f.writer) == 0)
         continue;
     for (int i = 0; i <= TB_WRITER_QUEUE_MAX; i++) {
@@ -308,7 +310,10 @@ START_TEST(idle_writer_waits_and_writes_nothing)
 {
     int64_t wait_ms, before;
 
-    ck_assert_int_eq(tb_writer_step(f.writer), TB_RETENTION_ROUND_MS);
+    ck_assert_int_eq(tb_writer_step(f.writer), TB_RETENTION_FIRST_MS);
+    fake_clock_advance(&f.clock, TB_RETENTION_FIRST_MS);
+    (void)tb_writer_step(f.writer);
+    ck_assert_int_lt(tb_writer_step(f.writer), 0);
     fixture_place(&f, NULL);
     fake_clock_advance(&f.clock, 60);
     wait_ms = tb_writer_step(f.writer);
@@ -441,6 +446,43 @@ START_TEST(one_bad_command_fails_alone)
 }
 END_TEST
 
+/* The writer wakes by itself to try a failed checkpoint again, and says nothing of it to clients.
+ */
+START_TEST(an_idle_writer_tries_a_failed_checkpoint_again)
+{
+    struct tb_checkpoint_status status;
+    int64_t wait_ms;
+
+    tb_db_set_checkpoint_pages(f.store->db, 1);
+    fault_vfs_fail_only("store.db");
+    fault_vfs_fail(FAULT_SYNC, 1, SQLITE_IOERR_FSYNC, /* forever= */ true, 1);
+    fixture_place(&f, NULL);
+    ck_assert(tb_writer_healthy(f.writer));
+    wait_ms = tb_writer_step(f.writer);
+    ck_assert_int_gt(wait_ms, 0);
+    ck_assert_int_le(wait_ms, TB_WRITER_UPKEEP_MS);
+    fake_clock_advance(&f.clock, TB_WRITER_UPKEEP_MS + TB_CHECKPOINT_RETRY_MIN_MS);
+    tb_writer_step(f.writer);
+    tb_checkpoints_status(&f.checkpoints, &status);
+    ck_assert_uint_eq(status.failures, 2);
+    ck_assert_int_gt(status.failing_at_ms, 0);
+    /* What the writer knows of an outage outlives its connection. */
+    tb_writer_mark_broken(f.writer);
+    tb_writer_step(f.writer);
+    ck_assert(tb_writer_healthy(f.writer));
+    tb_checkpoints_status(&f.checkpoints, &status);
+    ck_assert_uint_eq(status.failures, 2);
+    ck_assert_int_gt(status.failing_at_ms, 0);
+    fault_vfs_heal();
+    fake_clock_advance(&f.clock, TB_CHECKPOINT_RETRY_MAX_MS);
+    tb_writer_step(f.writer);
+    tb_checkpoints_status(&f.checkpoints, &status);
+    ck_assert_uint_eq(status.failures, 2);
+    ck_assert_int_eq(status.failing_at_ms, 0);
+    fixture_check_consistent(&f);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("store/writer");
@@ -464,6 +506,7 @@ int main(void)
     tcase_add_test(tc, free_answers_what_is_queued);
     tcase_add_test(tc, jumping_clock);
     tcase_add_test(tc, one_bad_command_fails_alone);
+    tcase_add_test(tc, an_idle_writer_tries_a_failed_checkpoint_again);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }

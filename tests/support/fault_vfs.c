@@ -10,7 +10,9 @@ struct fault_file {
     sqlite3_file base;         /* first: SQLite sees this */
     struct fault_image *image; /* borrowed; NULL for files without a name */
     sqlite3_file *real;        /* follows this struct in memory */
-    bool folder_due;           /* its first sync also syncs the folder, as in SQLite's unix VFS */
+    const char *path;          /* SQLite's; NULL for files without a name */
+    bool hides_psow;
+    bool folder_due; /* its first sync also syncs the folder, as in SQLite's unix VFS */
 };
 
 static struct {
@@ -24,7 +26,9 @@ static struct {
     int64_t fail_in; /* calls until it happens; 0: not planned */
     int fail_code;
     bool fail_forever;
+    const char *fail_suffix; /* NULL: any file */
     int64_t failures;
+    bool hides_psow;
     /* cut */
     int64_t cut_in;
     enum fault_cut cut_how;
@@ -34,14 +38,21 @@ static struct {
 /* What a call does: succeed, fail, cut the power, or fail because the power is off. */
 enum verdict { GO_ON, FAIL, CUT, OFF };
 
-static enum verdict judge(enum fault_kind kind, int *ret_code)
+static bool may_fail(const char *path)
+{
+    size_t len = fs.fail_suffix ? strlen(fs.fail_suffix) : 0, path_len = path ? strlen(path) : 0;
+
+    return len <= path_len && (len == 0 || strcmp(path + path_len - len, fs.fail_suffix) == 0);
+}
+
+static enum verdict judge(enum fault_kind kind, const char *path, int *ret_code)
 {
     fs.calls[__builtin_ctz((unsigned)kind)]++;
     if (fs.off)
         return OFF;
     if ((kind & FAULT_CHANGES) && fs.cut_in > 0 && --fs.cut_in == 0)
         return CUT;
-    if (!(kind & fs.fail_kinds) || fs.fail_in <= 0)
+    if (!(kind & fs.fail_kinds) || fs.fail_in <= 0 || !may_fail(path))
         return GO_ON;
     if (fs.fail_in > 1) {
         fs.fail_in--;
@@ -60,6 +71,11 @@ static void cut(void)
     fs.off = true;
 }
 
+static const char *path_of(sqlite3_file *file)
+{
+    return ((struct fault_file *)file)->path;
+}
+
 static sqlite3_file *real_of(sqlite3_file *file)
 {
     return ((struct fault_file *)file)->real;
@@ -75,7 +91,7 @@ static int file_read(sqlite3_file *file, void *bytes, int len, sqlite3_int64 off
     int rc = SQLITE_IOERR_READ;
 
     pthread_mutex_lock(&fs.lock);
-    if (judge(FAULT_READ, &rc) == GO_ON)
+    if (judge(FAULT_READ, path_of(file), &rc) == GO_ON)
         rc = real_of(file)->pMethods->xRead(real_of(file), bytes, len, offset);
     pthread_mutex_unlock(&fs.lock);
     return rc;
@@ -87,7 +103,7 @@ static int file_write(sqlite3_file *file, const void *bytes, int len, sqlite3_in
     int rc = SQLITE_IOERR_WRITE;
 
     pthread_mutex_lock(&fs.lock);
-    enum verdict verdict = judge(FAULT_WRITE, &rc);
+    enum verdict verdict = judge(FAULT_WRITE, path_of(file), &rc);
     if (image && (verdict == GO_ON || verdict == CUT))
         fault_image_write(image, offset, bytes, (size_t)len);
     if (verdict == CUT)
@@ -104,7 +120,7 @@ static int file_truncate(sqlite3_file *file, sqlite3_int64 size)
     int rc = SQLITE_IOERR_TRUNCATE;
 
     pthread_mutex_lock(&fs.lock);
-    enum verdict verdict = judge(FAULT_TRUNCATE, &rc);
+    enum verdict verdict = judge(FAULT_TRUNCATE, path_of(file), &rc);
     if (image && (verdict == GO_ON || verdict == CUT))
         fault_image_truncate(image, size);
     if (verdict == CUT)
@@ -123,7 +139,7 @@ static int file_sync(sqlite3_file *file, int flags)
 
     (void)flags;
     pthread_mutex_lock(&fs.lock);
-    enum verdict verdict = judge(FAULT_SYNC, &rc);
+    enum verdict verdict = judge(FAULT_SYNC, path_of(file), &rc);
     if (verdict == CUT)
         cut();
     if (image && verdict == FAIL)
@@ -173,7 +189,10 @@ static int file_sector(sqlite3_file *file)
 
 static int file_device(sqlite3_file *file)
 {
-    return real_of(file)->pMethods->xDeviceCharacteristics(real_of(file));
+    int device = real_of(file)->pMethods->xDeviceCharacteristics(real_of(file));
+
+    return ((struct fault_file *)file)->hides_psow ? device & ~SQLITE_IOCAP_POWERSAFE_OVERWRITE
+                                                   : device;
 }
 
 static int shm_map(sqlite3_file *file, int page, int size, int extend, void volatile **memory)
@@ -227,12 +246,14 @@ static int vfs_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *file, int 
     (void)vfs;
     ours->base.pMethods = NULL;
     ours->image = NULL;
+    ours->path = path;
+    ours->hides_psow = fs.hides_psow;
     ours->folder_due =
         (flags & SQLITE_OPEN_CREATE) &&
         (flags & (SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_SUPER_JOURNAL | SQLITE_OPEN_WAL));
     ours->real = (sqlite3_file *)(ours + 1);
     pthread_mutex_lock(&fs.lock);
-    if (judge(FAULT_OPEN, &rc) == GO_ON) {
+    if (judge(FAULT_OPEN, path, &rc) == GO_ON) {
         if (path) /* before the file is created, so that its creation is not yet on the disk */
             ours->image = fault_image_of(path);
         rc = fs.real->xOpen(fs.real, path, ours->real, flags, ret_flags);
@@ -249,7 +270,7 @@ static int vfs_delete(sqlite3_vfs *vfs, const char *path, int sync_folder)
 
     (void)vfs;
     pthread_mutex_lock(&fs.lock);
-    enum verdict verdict = judge(FAULT_DELETE, &rc);
+    enum verdict verdict = judge(FAULT_DELETE, path, &rc);
     if (verdict == GO_ON || verdict == CUT)
         fault_image_delete(fault_image_of(path), verdict == GO_ON && sync_folder);
     if (verdict == CUT)
@@ -291,7 +312,8 @@ void fault_vfs_uninstall(void)
     sqlite3_vfs_unregister(&fs.vfs);
     sqlite3_vfs_register(fs.real, 1);
     fs.real = NULL;
-    fs.off = false;
+    fs.off = fs.hides_psow = false;
+    fs.fail_suffix = NULL;
     fault_images_forget();
 }
 
@@ -303,6 +325,20 @@ void fault_vfs_fail(unsigned kinds, int64_t nth, int sqlite_code, bool forever, 
     fs.fail_in = nth;
     fs.fail_code = sqlite_code;
     fs.fail_forever = forever;
+    pthread_mutex_unlock(&fs.lock);
+}
+
+void fault_vfs_fail_only(const char *suffix)
+{
+    pthread_mutex_lock(&fs.lock);
+    fs.fail_suffix = suffix;
+    pthread_mutex_unlock(&fs.lock);
+}
+
+void fault_vfs_hide_powersafe_overwrite(bool hide)
+{
+    pthread_mutex_lock(&fs.lock);
+    fs.hides_psow = hide;
     pthread_mutex_unlock(&fs.lock);
 }
 

@@ -54,6 +54,9 @@ void fault_vfs_uninstall(void);
 
 /* The nth call of these kinds from now fails with an SQLite code; forever: all later ones, too. */
 void fault_vfs_fail(unsigned kinds, int64_t nth, int sqlite_code, bool forever, uint64_t seed);
+/* From now on only calls for files whose names end so count for fault_vfs_fail: "-wal", ".db".
+ * NULL: all do. */
+void fault_vfs_fail_only(const char *suffix);
 int64_t fault_vfs_failures(void); /* calls since install that fault_vfs_fail let fail */
 void fault_vfs_heal(void);        /* cancels planned failures and a planned cut */
 
@@ -64,6 +67,10 @@ void fault_vfs_cut_power_now(enum fault_cut how, uint64_t seed);
 bool fault_vfs_power_is_off(void);
 /* Every connection must be closed. */
 void fault_vfs_reboot(void);
+
+/* True: the disk says that a write may change bytes beside its own, as SQLite assumes unless it
+ * was built otherwise: it lacks SQLITE_IOCAP_POWERSAFE_OVERWRITE. For files opened from now on. */
+void fault_vfs_hide_powersafe_overwrite(bool hide);
 
 /* Calls of these kinds since install. */
 int64_t fault_vfs_calls(unsigned kinds);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 void tmpdir_make(char path[128])
@@ -130,5 +131,35 @@ int test_main(Suite *suite)
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);
     srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static struct {
+    int mine, of, added;
+} share = {.of = 1};
+
+void tcase_add_shared(TCase *tc, const TTest *test, int begin, int end)
+{
+    for (int i = begin; i < end; i++) {
+        if (share.added++ % share.of == share.mine)
+            tcase_add_loop_test(tc, test, i, i + 1);
+    }
+}
+
+int test_main_side_by_side(Suite *(*make)(void), int processes)
+{
+    int failed = 0, status;
+
+    share.of = processes;
+    fflush(NULL); /* otherwise each process would print it again */
+    for (share.mine = 0; share.mine < processes; share.mine++) {
+        pid_t pid = fork();
+
+        if (pid == 0)
+            exit(test_main(make()));
+        failed += pid < 0;
+    }
+    while (wait(&status) > 0)
+        failed += !WIFEXITED(status) || WEXITSTATUS(status) != EXIT_SUCCESS;
     return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

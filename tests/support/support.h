@@ -42,3 +42,10 @@ uint64_t test_seed(uint64_t fallback);
 
 /* Runs a suite and returns main's exit status. */
 int test_main(Suite *suite);
+
+/* For a program that waits much more than it computes, for time-outs of a library above all: so
+ * many processes make the suite, each runs its share of the tests that were added by
+ * tcase_add_shared, and all of them run side by side. */
+int test_main_side_by_side(Suite *(*make)(void), int processes);
+/* Adds a test for begin <= _i < end. In any other program all of these run. */
+void tcase_add_shared(TCase *tc, const TTest *test, int begin, int end);

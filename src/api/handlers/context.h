@@ -27,7 +27,8 @@ struct tb_api {
 
 /* A handler fills req->reply, or submits the request to a worker or a waiter. */
 typedef void tb_handler(struct tb_request *req);
-tb_handler tb_order_serve, tb_link_serve, tb_livez_serve, tb_rebuild_serve;
+tb_handler tb_order_serve, tb_link_serve, tb_link_forget_serve, tb_unpark_serve, tb_resend_serve,
+    tb_livez_serve, tb_rebuild_serve;
 tb_handler tb_order_command_serve; /* the command that the route names */
 
 /* Reads the parameters of a query into req->handler_data. False: req is refused. */
@@ -39,12 +40,19 @@ tb_query_reader tb_dead_letter_replay_read, tb_dead_letters_replay_read;
 tb_query_fn tb_orders_query, tb_stats_query, tb_digests_query;
 tb_query_fn tb_dead_letters_query, tb_dead_letter_query, tb_dead_letter_drop_query;
 tb_query_fn tb_dead_letter_replay_query, tb_dead_letters_replay_query;
-tb_query_fn tb_nodes_query, tb_status_query, tb_rebuild_start_query;
+tb_query_fn tb_parked_query, tb_nodes_query, tb_status_query, tb_rebuild_start_query;
 tb_query_fn tb_health_query; /* of /readyz and /healthz */
 tb_query_fn tb_metrics_query;
 
 /* Parses the body as JSON. NULL: req is refused. An empty body is malformed. */
 struct tb_json *tb_body_parse(struct tb_request *req);
+/* Refuses a request to send something to a log again, which the writer has not stored: job->code
+ * is not TB_OK. */
+struct tb_job;
+void tb_refuse_sending(struct tb_request *req, const struct tb_job *job);
+/* A page of a list ends before it would be larger than this, whatever its limit: 500 orders with
+ * 1,000 lines each, or 500 dead letters with values of 7 MiB, may be requested. */
+#define TB_PAGE_BYTES_MAX (1u << 20)
 /* Ends a JSON list whose elements are in the reply's body. cursor: of the next page; "": this is
  * the last one. The Link header is the query of this page with that cursor. */
 TB_CHECKED enum tb_code tb_list_end(const struct tb_request *req, const char *cursor,
@@ -53,9 +61,31 @@ TB_CHECKED enum tb_code tb_list_end(const struct tb_request *req, const char *cu
  * Adds nothing if that is not known. */
 void tb_delivery_add(const struct tb_api *api, const struct tb_query_context *context,
                      struct tb_str order_id, struct tb_buf *out);
+/* What is sent to Kafka again, or waits until somebody asks for it. False: nothing, or not known.
+ */
+bool tb_resend_read(const struct tb_query_context *context, struct tb_resend *ret_resend);
+void tb_resend_add_status(const struct tb_query_context *context, struct tb_buf *out);
+/* Adds a text for a person, with a NUL. False: there is nothing to say. */
+bool tb_resend_describe(const struct tb_query_context *context, struct tb_buf *out);
 /* For a central: adds asOf, completeThrough and heldBackBy. */
 TB_CHECKED enum tb_code tb_nodes_add_completeness(struct tb_api *api, struct tb_arena *arena,
                                                   struct tb_buf *out, struct tb_error *err);
+
+/* held.c: adds `conflicts` and `parkedEvents`, of each the first events that the view lacks
+ * although they have arrived; nothing if there are none. */
+TB_CHECKED enum tb_code tb_held_add(const struct tb_api *api,
+                                    const struct tb_query_context *context, struct tb_buf *out,
+                                    struct tb_error *err);
+/* Describes the first of them; nothing if there are none. */
+TB_CHECKED enum tb_code tb_held_describe(const struct tb_api *api,
+                                         const struct tb_query_context *context,
+                                         struct tb_buf *out, struct tb_error *err);
+
+/* For an edge: lists the cursors of logs that the store remembers and that are not configured. */
+TB_CHECKED enum tb_code
+tb_unconfigured_cursors(const struct tb_api *api, const struct tb_query_context *context,
+                        struct tb_outbox_cursor ret_cursors[TB_OUTBOX_CURSORS_MAX],
+                        size_t *ret_count, struct tb_error *err);
 
 /* Writes a gauge with the label `state`: 1 for the current state and 0 for the others. states ends
  * with NULL. */
@@ -73,11 +103,14 @@ struct tb_view_progress {
     /* Of an edge; zero on a central. */
     struct tb_outbox_status outbox;      /* by the cursor that means delivered */
     struct tb_outbox_status view_outbox; /* by the cursor that feeds the view */
+    bool lacks_orders; /* the store has yet to send orders to the view as snapshots */
     /* Of the partitions that this process reads. */
     bool lag_known;      /* false: log or view could not be read */
     bool reads_any;      /* false: no partition is read here, so nothing is known of the view */
     int64_t lag;         /* records of the log that the view does not have yet */
     int64_t log_records; /* records that the log holds */
+    /* Of an edge: records that the log had at the start, and how many of them the view has. */
+    int64_t first_records, first_applied;
     int64_t
         committed[TB_PARTITIONS_MAX]; /* next offset of the view; -1: unknown or not read here */
     int64_t end[TB_PARTITIONS_MAX];   /* of the log; -1: the same */

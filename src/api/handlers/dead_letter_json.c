@@ -129,7 +129,7 @@ void tb_dead_letter_add_json(struct tb_buf *out, const char *topic,
     add_message(out, dead_letter);
     tb_json_member_str(out, "topic", tb_str_of(topic));
     tb_json_member_int(out, "partition", dead_letter->position.partition);
-    tb_json_member_int(out, "offset", dead_letter->position.offset);
+    tb_json_member_int(out, "offset", tb_log_offset(dead_letter->position.offset));
     tb_json_member_time(out, "deadAt", dead_letter->dead_at_ms);
     tb_json_member_time(out, "changedAt", dead_letter->changed_at_ms);
     tb_json_member_int(out, "attempts", dead_letter->attempts);

@@ -49,8 +49,9 @@ void tb_dead_letter_audit(struct tb_api *api, const struct tb_request *req, cons
 /* A reason may be given without its prefix: "gap" means "tillbox.gap". */
 static bool read_reason(struct tb_request *req, struct tb_str text, struct tb_str *ret_reason)
 {
-    static const char *const reasons[] = {REASON_PREFIX "decode", REASON_PREFIX "invalid",
-                                          REASON_PREFIX "gap", REASON_PREFIX "apply"};
+    static const char *const reasons[] = {REASON_PREFIX "decode",   REASON_PREFIX "invalid",
+                                          REASON_PREFIX "gap",      REASON_PREFIX "apply",
+                                          REASON_PREFIX "conflict", REASON_PREFIX "parked"};
 
     if (!text.ptr)
         return true;
@@ -61,7 +62,7 @@ static bool read_reason(struct tb_request *req, struct tb_str text, struct tb_st
         if (tb_str_eq(text, *ret_reason) || tb_str_eq(text, bare))
             return true;
     }
-    return tb_param_refuse(req, "reason", "decode, invalid, gap or apply");
+    return tb_param_refuse(req, "reason", "decode, invalid, gap, apply, conflict or parked");
 }
 
 bool tb_dead_letter_read_order(struct tb_request *req, struct tb_str text,
@@ -113,7 +114,7 @@ static bool add_dead_letter(void *ctx, const struct tb_dead_letter *dead_letter)
 {
     struct page *page = ctx;
 
-    if (page->count > 0 && page->out->len >= TB_DEAD_LETTERS_PAGE_BYTES)
+    if (page->count > 0 && page->out->len >= TB_PAGE_BYTES_MAX)
         return false;
     page->count++;
     tb_dead_letter_add_json(page->out, page->topic, dead_letter);

@@ -6,10 +6,6 @@
 #include "api/handlers/context.h"
 #include "api/http/acceptor.h"
 
-/* A page ends when it has this size, because 500 dead letters with values of up to 7 MiB may be
- * requested. */
-#define TB_DEAD_LETTERS_PAGE_BYTES (1u << 20)
-
 struct tb_dead_letter_params {
     struct tb_dead_letter_filter filter;     /* of a list */
     struct tb_dead_letter_position position; /* of a single dead letter */

@@ -16,6 +16,20 @@ static void add_lag(const struct tb_api *api, struct tb_buf *out,
     }
 }
 
+static void add_generations(const struct tb_api *api, struct tb_buf *out,
+                            const struct tb_view_progress *progress)
+{
+    tb_metric_head(out, "tillbox_log_generation", "gauge",
+                   "How many logs, or pasts of a log, the view has read; more than 1: one was "
+                   "replaced, truncated or put back.");
+    for (int p = 0; p < api->options.partitions; p++) {
+        if (progress->end[p] >= 0)
+            tb_buf_addf(out, "tillbox_log_generation{topic=\"%s\",partition=\"%d\"} %lld\n",
+                        api->options.topic, p,
+                        (long long)api->options.central->generation(api->options.ctx, p));
+    }
+}
+
 static void add_freshness(const struct tb_api *api, struct tb_buf *out,
                           const struct tb_view_progress *progress)
 {
@@ -52,6 +66,38 @@ static void add_kept(struct tb_buf *out, const struct tb_view_progress *progress
     }
 }
 
+static void add_unconfigured(const struct tb_api *api, const struct tb_query_context *context,
+                             struct tb_buf *out)
+{
+    static const char name[] = "tillbox_unconfigured_log_pending";
+    struct tb_outbox_cursor cursors[TB_OUTBOX_CURSORS_MAX];
+    struct tb_error err = {0};
+    size_t count = 0;
+
+    if (tb_unconfigured_cursors(api, context, cursors, &count, &err) != TB_OK || count == 0)
+        return;
+    tb_metric_head(out, name, "gauge", "Events that wait for a log that is not configured.");
+    for (size_t i = 0; i < count; i++) {
+        tb_buf_addf(out, "%s{log=\"%s\"} %lld\n", name, cursors[i].name,
+                    (long long)cursors[i].pending);
+    }
+}
+
+static void add_resend(const struct tb_query_context *context, struct tb_buf *out)
+{
+    struct tb_resend resend;
+    bool any = tb_resend_read(context, &resend);
+
+    tb_metric_gauge(out, "tillbox_resending",
+                    "1 while events are sent again that Kafka lost; 2: a person must ask for it.",
+                    !any          ? 0
+                    : resend.held ? 2
+                                  : 1);
+    if (any)
+        tb_metric_gauge(out, "tillbox_resend_sent", "Events that were sent again so far.",
+                        resend.sent);
+}
+
 static void add_progress(struct tb_api *api, const struct tb_query_context *context,
                          struct tb_buf *out)
 {
@@ -62,21 +108,26 @@ static void add_progress(struct tb_api *api, const struct tb_query_context *cont
     if (tb_view_progress_read(api, context, &progress, &err) != TB_OK)
         return;
     add_lag(api, out, &progress);
+    if (api->options.central)
+        add_generations(api, out, &progress);
     add_freshness(api, out, &progress);
     if (progress.lag_known && progress.reads_any)
         tb_metric_gauge(out, "tillbox_log_records",
                         "Records in the partitions that are read here.", progress.log_records);
     if (!api->options.edge)
         return;
-    tb_metric_gauge(out, "tillbox_outbox_pending", "Events that the log has not acknowledged.",
-                    progress.outbox.pending);
+    tb_metric_gauge(out, "tillbox_outbox_pending",
+                    "Events that the log, or one that is not configured, has not acknowledged.",
+                    progress.outbox.any_pending);
     tb_metric_gauge(out, "tillbox_outbox_parked", "Orders of which the log refused an event.",
                     progress.outbox.parked);
     add_kept(out, &progress);
-    if (progress.outbox.pending > 0) {
+    add_resend(context, out);
+    if (progress.outbox.any_pending > 0) {
         tb_metric_head(out, oldest, "gauge", "When the oldest of them was committed.");
-        tb_metric_seconds_from_ms(out, oldest, "", progress.outbox.oldest_pending_at_ms);
+        tb_metric_seconds_from_ms(out, oldest, "", progress.outbox.any_oldest_pending_at_ms);
     }
+    add_unconfigured(api, context, out);
 }
 
 static void add_writer(const struct tb_api *api, struct tb_buf *out)
@@ -127,6 +178,11 @@ static void add_projection(const struct tb_api *api, const struct tb_query_conte
     }
     tb_metric_histogram(out, "tillbox_end_to_end_seconds", "From commit to visible.",
                         &stats->end_to_end_us);
+    tb_metric_head(out, "tillbox_end_to_end_unknown_total", "counter",
+                   "Events left out of tillbox_end_to_end_seconds: less than 0 or more than a day "
+                   "between the clocks.");
+    tb_metric_int(out, "tillbox_end_to_end_unknown_total", "",
+                  (int64_t)tb_counter_get(&stats->end_to_end_unknown));
     if (view->ops->count_dead_letters(view, &dead_letters, &err) == TB_OK)
         tb_metric_gauge(out, "tillbox_dead_letters", "Open dead letters of the view.",
                         dead_letters);
@@ -137,8 +193,55 @@ static void add_disk(const struct tb_api *api, struct tb_buf *out)
     int64_t disk_free = api->options.edge->disk_free(api->options.ctx);
 
     if (disk_free >= 0)
-        tb_metric_gauge(out, "tillbox_disk_free_bytes", "Free space where the store is.",
+        tb_metric_gauge(out, "tillbox_disk_free_bytes",
+                        "Free space where the store is, without what checkpoints will take.",
                         disk_free);
+}
+
+/* By file and kind, not by program: a metric's labels must be few. */
+static void add_holds(const struct tb_api *api, struct tb_buf *out)
+{
+    static const char held[] = "tillbox_file_held_up_seconds";
+    struct tb_hold holds[TB_HOLDS_MAX];
+    size_t count = api->options.edge->holds(api->options.ctx, holds);
+    char labels[LABELS_SIZE];
+
+    tb_metric_head(out, held, "gauge",
+                   "For how long another program's lock or snapshot has held up a file.");
+    for (size_t i = 0; i < count; i++) {
+        bool first = true;
+
+        for (size_t j = 0; j < i; j++)
+            first &=
+                strcmp(holds[j].file, holds[i].file) != 0 || holds[j].writes != holds[i].writes;
+        snprintf(labels, sizeof labels, "{file=\"%.*s\",holds=\"%s\"}", (int)sizeof holds[i].file,
+                 holds[i].file, holds[i].writes ? "write-lock" : "snapshot");
+        if (first)
+            tb_metric_int(out, held, labels, holds[i].held_ms / 1000);
+    }
+}
+
+static void add_checkpoints(const struct tb_api_edge *edge, struct tb_buf *out)
+{
+    static const char failed[] = "tillbox_checkpoints_failed_total";
+    static const char failing[] = "tillbox_checkpoints_failing_since_timestamp_seconds";
+    struct tb_checkpoint_status status;
+    char labels[LABELS_SIZE];
+
+    tb_metric_head(out, failed, "counter", "Checkpoints of a file that failed.");
+    for (size_t i = 0; i < edge->checkpoint_count; i++) {
+        tb_checkpoints_status(&edge->checkpoints[i], &status);
+        snprintf(labels, sizeof labels, "{file=\"%s\"}", status.file);
+        tb_metric_int(out, failed, labels, (int64_t)status.failures);
+    }
+    tb_metric_head(out, failing, "gauge",
+                   "Since when a file's checkpoints fail; absent while they do not.");
+    for (size_t i = 0; i < edge->checkpoint_count; i++) {
+        tb_checkpoints_status(&edge->checkpoints[i], &status);
+        snprintf(labels, sizeof labels, "{file=\"%s\"}", status.file);
+        if (status.failing_at_ms > 0)
+            tb_metric_seconds_from_ms(out, failing, labels, status.failing_at_ms);
+    }
 }
 
 enum tb_code tb_metrics_query(struct tb_api *api, const struct tb_query_context *context,
@@ -152,6 +255,8 @@ enum tb_code tb_metrics_query(struct tb_api *api, const struct tb_query_context 
         add_writer(api, out);
         add_relay(api, out);
         add_disk(api, out);
+        add_holds(api, out);
+        add_checkpoints(api->options.edge, out);
     } else {
         tb_nodes_metrics(api, &req->arena, out);
     }

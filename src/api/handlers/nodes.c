@@ -3,6 +3,8 @@
 
 /* heldBackBy lists at most this many nodes; GET /nodes lists all. */
 #define NAMES_MAX 100
+/* /metrics has series for no more nodes, so that a large fleet does not burden Prometheus. */
+#define WORST_MAX 20
 
 static enum tb_code read_nodes(const struct tb_api *api, struct tb_arena *arena,
                                struct tb_node_report_list *ret_list, struct tb_error *err)
@@ -45,6 +47,10 @@ static void add_node(struct tb_buf *out, const struct tb_node_report *node)
     if (node->has_clock_offset)
         tb_json_member_int(out, "clockOffsetMs", node->clock_offset_ms);
     tb_json_member_int(out, "lateOrders", node->late_orders);
+    if (node->conflicts > 0)
+        tb_json_member_int(out, "conflicts", node->conflicts);
+    if (node->parked > 0)
+        tb_json_member_int(out, "parked", node->parked);
     if (node->version[0] != '\0')
         tb_json_member_str(out, "version", tb_str_of(node->version));
     tb_json_open(out, "epochs", '[');
@@ -107,20 +113,68 @@ enum tb_code tb_nodes_add_completeness(struct tb_api *api, struct tb_arena *aren
     return TB_OK;
 }
 
+static void add_states(struct tb_buf *out, const struct tb_node_report_list *list)
+{
+    static const char name[] = "tillbox_nodes";
+    int64_t counts[TB_NODE_STATE_COUNT] = {0};
+    char labels[64];
+
+    for (size_t i = 0; i < list->count; i++)
+        counts[list->nodes[i].state]++;
+    tb_metric_head(out, name, "gauge", "Nodes by state.");
+    for (size_t state = 0; state < TB_NODE_STATE_COUNT; state++) {
+        snprintf(labels, sizeof labels, "{state=\"%s\"}",
+                 tb_node_state_name((enum tb_node_state)state));
+        tb_metric_int(out, name, labels, counts[state]);
+    }
+}
+
+/* Whether a person should rather look at node a: its state is worse, or it is silent longer. */
+static bool is_worse(const struct tb_node_report *a, const struct tb_node_report *b)
+{
+    return a->state != b->state ? a->state > b->state : a->last_seen_at_ms < b->last_seen_at_ms;
+}
+
+/* Lists the worst nodes that have sent a heartbeat, the worst one first. */
+static size_t pick_worst(const struct tb_node_report_list *list,
+                         const struct tb_node_report **ret_worst)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < list->count; i++) {
+        const struct tb_node_report *node = &list->nodes[i];
+        size_t at = count;
+
+        if (node->last_seen_at_ms <= 0)
+            continue;
+        for (; at > 0 && is_worse(node, ret_worst[at - 1]); at--) {
+            if (at < WORST_MAX)
+                ret_worst[at] = ret_worst[at - 1];
+        }
+        if (at < WORST_MAX)
+            ret_worst[at] = node;
+        count += count < WORST_MAX;
+    }
+    return count;
+}
+
 void tb_nodes_metrics(const struct tb_api *api, struct tb_arena *arena, struct tb_buf *out)
 {
     static const char seen[] = "tillbox_node_last_seen_timestamp_seconds";
+    const struct tb_node_report *worst[WORST_MAX];
     struct tb_node_report_list list = {0};
     struct tb_error err = {0};
     char labels[64];
+    size_t count;
 
     if (read_nodes(api, arena, &list, &err) != TB_OK)
         return;
-    tb_metric_head(out, seen, "gauge", "When the last heartbeat of a node came.");
-    for (size_t i = 0; i < list.count; i++) {
-        if (list.nodes[i].last_seen_at_ms <= 0)
-            continue;
-        snprintf(labels, sizeof labels, "{node=\"%s\"}", list.nodes[i].node);
-        tb_metric_seconds_from_ms(out, seen, labels, list.nodes[i].last_seen_at_ms);
+    add_states(out, &list);
+    count = pick_worst(&list, worst);
+    tb_metric_head(out, seen, "gauge",
+                   "When the last heartbeat of a node came, for the 20 worst nodes.");
+    for (size_t i = 0; i < count; i++) {
+        snprintf(labels, sizeof labels, "{node=\"%s\"}", worst[i]->node);
+        tb_metric_seconds_from_ms(out, seen, labels, worst[i]->last_seen_at_ms);
     }
 }

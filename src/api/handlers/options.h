@@ -1,9 +1,9 @@
 /* Options of the API: its limits and labels, and its callbacks into the process.
  *
- * Memory:  tb_api_open copies the structs, and borrows what they point to.
- * Units:   bytes, milliseconds. */
+ * Memory:  tb_api_open copies the structs, and borrows what they point to. */
 #pragma once
 #include "api/work/query_pool.h"
+#include "base/sqlite/checkpoints.h"
 #include "base/time/clock.h"
 #include "bridge/log/log.h"
 #include "query/consumer/consumer.h"
@@ -22,19 +22,59 @@ struct tb_link_status {
     char problem[240]; /* why the link is down, for a person; "": not known, or it is up */
 };
 
+/* A program that holds up a database file of this node. */
+#define TB_HOLDS_MAX 8
+#define TB_HOLD_STORE "store.db" /* the file that orders are taken into */
+struct tb_hold {
+    char file[32];    /* such as "store.db" */
+    char path[1024];  /* of the file, UTF-8; its name, if that is longer, or not UTF-8 */
+    char program[32]; /* such as "sqlite3"; "": not known */
+    int64_t pid;      /* 0: not known */
+    bool writes; /* it has the write lock, so that nothing can be stored; else a snapshot, so that
+                    the file's WAL cannot be emptied and grows */
+    int64_t held_ms;   /* at least */
+    int64_t wal_bytes; /* what the WAL has that the file does not */
+};
+
+#define TB_DAMAGE_TEXT_SIZE 800
+
 /* Options of an edge, which serves commands and knows the delivery of its orders. */
 struct tb_api_edge {
     const char *node, *currency;
     int64_t lines_max;
     int64_t disk_reserve_bytes;
+    struct tb_uptime uptime; /* of the node */
     struct tb_writer *writer;
     const char *cursor_name;      /* the cursor that means delivered */
     const char *view_cursor_name; /* the cursor that feeds this view; NULL: the same */
+    /* The ends of the log's partitions when the process started: until the view has come so far it
+     * lacks what was visible before. */
+    int64_t first_ends[TB_LOG_PARTITIONS];
     /* Called on the api thread. */
     void (*link)(void *ctx, struct tb_link_status *ret_status);
-    int64_t (*disk_free)(void *ctx);         /* below 0: not known */
+    int64_t (*disk_free)(void *ctx);                                    /* below 0: not known */
+    size_t (*holds)(void *ctx, struct tb_hold ret_holds[TB_HOLDS_MAX]); /* of all files */
+    /* A query has failed with this error. Any query thread, or the api thread. NULL: nobody wants
+     * to know. */
+    void (*query_failed)(void *ctx, const struct tb_error *err);
+    /* Why the node's own log takes no events, for a person; "": it takes them. */
+    void (*log_problem)(void *ctx, char ret_text[240]);
+    /* What was found damaged since the start of the process, and the way out, for a person; "":
+     * nothing. Of the store; of log and view, which are made from it. */
+    void (*store_damage)(void *ctx, char ret_text[TB_DAMAGE_TEXT_SIZE]);
+    void (*derived_damage)(void *ctx, char ret_text[TB_DAMAGE_TEXT_SIZE]);
+    struct tb_checkpoints *checkpoints; /* of each file; borrowed */
+    size_t checkpoint_count;
     void (*forced)(void *ctx, bool offline); /* carries out the link setting, which is stored */
+    void (*resend)(void *ctx); /* carries out the request to resend, which is stored */
+    void (*unpark)(void *ctx); /* carries out the requests to unpark, which are stored */
 };
+
+/* The cursor that feeds the view. */
+static inline const char *tb_view_cursor(const struct tb_api_edge *edge)
+{
+    return edge->view_cursor_name ? edge->view_cursor_name : edge->cursor_name;
+}
 
 /* Options of a central. Several query threads may call these at the same time. */
 struct tb_api_central {
@@ -42,6 +82,9 @@ struct tb_api_central {
                           struct tb_node_report_list *ret_list, struct tb_error *err);
     /* What fails now, for a person; "": nothing. */
     void (*problem)(void *ctx, char ret_text[240]);
+    /* Of the partition's log, as this process has seen it last (bridge/log/place.h); 0: not known.
+     * Any thread. */
+    int64_t (*generation)(void *ctx, int32_t partition);
 };
 
 /* Commands on dead letters. Several query threads may call these at the same time. */

@@ -13,6 +13,14 @@ static enum tb_code read_next(const struct tb_query_context *context, int32_t pa
     return TB_OK;
 }
 
+static void add_first(int64_t end, int64_t begin, int64_t next, struct tb_view_progress *progress)
+{
+    if (end <= begin)
+        return; /* retention has removed them, after the view had them */
+    progress->first_records += end - begin;
+    progress->first_applied += (next < end ? next : end) - begin;
+}
+
 static void read_lag(const struct tb_api_options *options, const struct tb_query_context *context,
                      struct tb_view_progress *progress)
 {
@@ -34,6 +42,9 @@ static void read_lag(const struct tb_api_options *options, const struct tb_query
         progress->reads_any = true;
         progress->end[p] = ranges[p].end;
         progress->log_records += ranges[p].end - ranges[p].begin;
+        if (options->edge)
+            add_first(options->edge->first_ends[p], ranges[p].begin, progress->committed[p],
+                      progress);
         if (progress->end[p] > progress->committed[p])
             progress->lag += progress->end[p] - progress->committed[p];
     }
@@ -42,7 +53,8 @@ static void read_lag(const struct tb_api_options *options, const struct tb_query
 static int64_t complete_through(struct tb_api *api, const struct tb_view_progress *progress,
                                 int64_t now_ms)
 {
-    bool lagging = !progress->lag_known || !progress->reads_any || progress->lag > 0;
+    bool lagging = !progress->lag_known || !progress->reads_any || progress->lag > 0 ||
+                   progress->lacks_orders;
     int64_t seen_ms = atomic_load(&api->seen_complete_ms);
 
     if (!lagging && progress->view_outbox.pending > 0)
@@ -61,11 +73,14 @@ enum tb_code tb_view_progress_read(struct tb_api *api, const struct tb_query_con
 {
     const struct tb_api_edge *edge = api->options.edge;
     struct tb_view_progress progress = {0};
+    struct tb_outbox_snapshots left = {0};
     int64_t now_ms = tb_clock_wall_ms(api->options.clock);
 
     if (edge) {
         TB_TRY(tb_outbox_read_status(context->outbox, edge->cursor_name, &progress.outbox, err));
         progress.view_outbox = progress.outbox;
+        TB_TRY(tb_outbox_read_snapshots(context->outbox, tb_view_cursor(edge), &left, err));
+        progress.lacks_orders = left.next <= left.last;
         if (edge->view_cursor_name)
             TB_TRY(tb_outbox_read_status(context->outbox, edge->view_cursor_name,
                                          &progress.view_outbox, err));

@@ -58,10 +58,44 @@ void tb_delivery_add(const struct tb_api *api, const struct tb_query_context *co
     tb_buf_addc(out, '}');
 }
 
+enum tb_code tb_unconfigured_cursors(const struct tb_api *api,
+                                     const struct tb_query_context *context,
+                                     struct tb_outbox_cursor ret_cursors[TB_OUTBOX_CURSORS_MAX],
+                                     size_t *ret_count, struct tb_error *err)
+{
+    const struct tb_api_edge *edge = api->options.edge;
+    size_t all = 0, count = 0;
+
+    TB_TRY(tb_outbox_list_cursors(context->outbox, ret_cursors, &all, err));
+    for (size_t i = 0; i < all; i++) {
+        const char *name = ret_cursors[i].name;
+
+        if (strcmp(name, edge->cursor_name) != 0 &&
+            (!edge->view_cursor_name || strcmp(name, edge->view_cursor_name) != 0))
+            ret_cursors[count++] = ret_cursors[i];
+    }
+    *ret_count = count;
+    return TB_OK;
+}
+
 void tb_metric_states(struct tb_buf *out, const char *name, const char *help,
                       const char *const *states, const char *current)
 {
     tb_metric_head(out, name, "gauge", help);
     for (; *states; states++)
         tb_buf_addf(out, "%s{state=\"%s\"} %d\n", name, *states, strcmp(*states, current) == 0);
+}
+
+void tb_refuse_sending(struct tb_request *req, const struct tb_job *job)
+{
+    struct tb_error err = {0};
+
+    if (job->code == TB_CONFLICT) {
+        tb_refuse(&req->reply, 409,
+                  "The log %s is not configured ([log] kind), so that nothing can be sent to it.",
+                  job->log);
+        return;
+    }
+    (void)tb_error_set(&err, job->code, "the request could not be stored; repeat it");
+    tb_refuse_error(&req->reply, &err);
 }

@@ -7,8 +7,7 @@
  *
  * Thread:  the api thread; tb_socket_peer_text any.
  * Memory:  owns the listening socket and the spare descriptor.
- * Errors:  TB_INVALID: the address is malformed, taken, or not one of this machine.
- * Units:   connections. */
+ * Errors:  TB_INVALID: the address is malformed, taken, or not one of this machine. */
 #pragma once
 #include "api/http/address_limit.h"
 #include "base/error.h"

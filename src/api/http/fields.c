@@ -1,22 +1,22 @@
 #include "api/http/fields.h"
+#include "base/values/quantity.h"
 
 static const char *const method_names[] = {
     [TB_GET] = "GET",       [TB_HEAD] = "HEAD",       [TB_POST] = "POST",      [TB_PUT] = "PUT",
     [TB_DELETE] = "DELETE", [TB_OPTIONS] = "OPTIONS", [TB_METHOD_OTHER] = "-",
 };
 
-enum tb_method tb_method_parse(const char *text)
-{
-    for (enum tb_method m = TB_GET; m < TB_METHOD_OTHER; m++) {
-        if (strcmp(text, method_names[m]) == 0)
-            return m;
-    }
-    return TB_METHOD_OTHER;
-}
-
 const char *tb_method_name(enum tb_method method)
 {
     return method_names[method];
+}
+
+enum tb_method tb_method_parse(const char *text)
+{
+    enum tb_method method = TB_METHOD_OTHER;
+
+    (void)tb_name_find(tb_str_of(text), tb_method_name, TB_METHOD_OTHER, &method);
+    return method;
 }
 
 bool tb_str_eq_nocase(struct tb_str a, struct tb_str b)
@@ -177,16 +177,10 @@ bool tb_idempotency_key_parse(struct tb_str value, struct tb_str *ret_key)
 
 bool tb_digits_parse(struct tb_str text, int64_t min, int64_t max, int64_t *ret_value)
 {
-    int64_t value = 0;
+    int64_t value;
 
-    if (text.len == 0 || text.len > 18)
-        return false;
-    for (size_t i = 0; i < text.len; i++) {
-        if (!is_digit(text.ptr[i]))
-            return false;
-        value = value * 10 + (text.ptr[i] - '0');
-    }
-    if (value < min || value > max)
+    if (text.len > 18 || !tb_quantity_parse(text, tb_unit_none, &value) || value < min ||
+        value > max)
         return false;
     *ret_value = value;
     return true;

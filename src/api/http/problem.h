@@ -1,8 +1,7 @@
 /* Fills replies: refusals as application/problem+json, and successes.
  *
  * Thread:  any thread that may fill the reply.
- * Memory:  a refusal frees what was in the reply before.
- * Units:   HTTP status codes, seconds. */
+ * Memory:  a refusal frees what was in the reply before. */
 #pragma once
 #include "api/http/request.h"
 

@@ -6,8 +6,7 @@
  * standard demands, add up to another length, the head has such a fault.
  *
  * Memory:  the texts in struct tb_head are parts of the head as it was received.
- * Errors:  a fault is a sentence for the client; NULL: there is none.
- * Units:   bytes. */
+ * Errors:  a fault is a sentence for the client; NULL: there is none. */
 #pragma once
 #include "api/http/request.h"
 

@@ -12,13 +12,15 @@ void tb_version_ring_release(struct tb_version_ring *ring)
     pthread_mutex_destroy(&ring->lock);
 }
 
-void tb_version_ring_publish(struct tb_version_ring *ring, const char *order_id, int64_t version)
+void tb_version_ring_publish(struct tb_version_ring *ring, const char *order_id, int64_t version,
+                             int64_t replaced)
 {
     pthread_mutex_lock(&ring->lock);
     uint64_t end = atomic_load(&ring->end);
     struct tb_version_change *change = &ring->ring[end % TB_VERSION_RING_SIZE];
     snprintf(change->order_id, sizeof change->order_id, "%s", order_id);
     change->version = version;
+    change->replaced = replaced;
     atomic_store(&ring->end, end + 1);
     pthread_mutex_unlock(&ring->lock);
 }

@@ -17,6 +17,7 @@
 struct tb_version_change {
     char order_id[TB_UUID_SIZE];
     int64_t version;
+    int64_t replaced; /* how often a snapshot has replaced it (query/projection/lineage.h) */
 };
 struct tb_version_ring {
     _Atomic uint64_t end; /* the position of the next change */
@@ -25,7 +26,8 @@ struct tb_version_ring {
 };
 void tb_version_ring_init(struct tb_version_ring *ring);
 void tb_version_ring_release(struct tb_version_ring *ring);
-void tb_version_ring_publish(struct tb_version_ring *ring, const char *order_id, int64_t version);
+void tb_version_ring_publish(struct tb_version_ring *ring, const char *order_id, int64_t version,
+                             int64_t replaced);
 uint64_t tb_version_ring_end(const struct tb_version_ring *ring);
 /* Copies up to max changes from *position on and moves *position behind them. False: the reader
  * has missed changes; nothing is copied, and *position is now the end. */

@@ -58,12 +58,13 @@ void tb_waiters_remove(struct tb_waiters *waiters, struct tb_waiter *waiter)
         waiters->next_ms = INT64_MAX;
 }
 
-bool tb_waiters_publish(struct tb_waiters *waiters, const char *order_id, int64_t version)
+bool tb_waiters_publish(struct tb_waiters *waiters, const char *order_id, int64_t version,
+                        int64_t replaced)
 {
     if (atomic_load(&waiters->bucket_counts[bucket_of(order_id)]) == 0 &&
         atomic_load(&waiters->reader_count) == 0)
         return false;
-    tb_version_ring_publish(&waiters->ring, order_id, version);
+    tb_version_ring_publish(&waiters->ring, order_id, version, replaced);
     return true;
 }
 
@@ -99,16 +100,32 @@ size_t tb_waiters_order_ids(const struct tb_waiters *waiters, size_t *bucket,
     return count;
 }
 
-void tb_waiters_notify(struct tb_waiters *waiters, const char *order_id, int64_t version)
+/* replaced below 0: not known. */
+static void notify(struct tb_waiters *waiters, const char *order_id, int64_t version,
+                   int64_t replaced)
 {
     struct tb_list_node *node = waiters->buckets[bucket_of(order_id)].first, *next;
 
     for (; node; node = next) {
         struct tb_waiter *waiter = waiter_of(node);
         next = node->next;
-        if (waiter->min_version <= version && strcmp(waiter->order_id, order_id) == 0)
+        if (strcmp(waiter->order_id, order_id) != 0)
+            continue;
+        if (waiter->follows && replaced >= 0) {
+            if (replaced < waiter->replaced)
+                continue; /* late news of a history that the store has left behind */
+            if (replaced > waiter->replaced && waiter->min_version > version)
+                waiter->min_version = version;
+            waiter->replaced = replaced;
+        }
+        if (waiter->min_version <= version)
             waiter->on_version(waiter, version);
     }
+}
+
+void tb_waiters_notify(struct tb_waiters *waiters, const char *order_id, int64_t version)
+{
+    notify(waiters, order_id, version, -1);
 }
 
 /* Changes were missed: every waiter must read the view. */
@@ -136,7 +153,7 @@ void tb_waiters_deliver(struct tb_waiters *waiters)
             return;
         }
         for (size_t i = 0; i < count; i++)
-            tb_waiters_notify(waiters, changes[i].order_id, changes[i].version);
+            notify(waiters, changes[i].order_id, changes[i].version, changes[i].replaced);
     }
 }
 

@@ -19,7 +19,11 @@ struct tb_waiter {
     struct tb_list_node timed_node; /* in `timed` while it waits, if it has a deadline */
     const char *order_id;           /* borrowed; in lower case */
     int64_t min_version;            /* on_version is not called for lower ones */
-    int64_t deadline_ms;            /* INT64_MAX: none */
+    /* It goes by (replaced, version), which never goes back: if a snapshot has replaced the order
+     * more often than this waiter knows, min_version is lowered to the order's version. */
+    bool follows;
+    int64_t replaced;    /* if it follows: as often as it knows */
+    int64_t deadline_ms; /* INT64_MAX: none */
     /* The view has this version of the order; 0: changes were missed, so read the view. The
      * callback may remove this waiter, but no other. */
     void (*on_version)(struct tb_waiter *waiter, int64_t version);
@@ -44,7 +48,8 @@ void tb_waiters_add(struct tb_waiters *waiters, struct tb_waiter *waiter);
 /* Does nothing if waiter does not wait. */
 void tb_waiters_remove(struct tb_waiters *waiters, struct tb_waiter *waiter);
 /* True: the change is in the ring, so wake the api thread. */
-bool tb_waiters_publish(struct tb_waiters *waiters, const char *order_id, int64_t version);
+bool tb_waiters_publish(struct tb_waiters *waiters, const char *order_id, int64_t version,
+                        int64_t replaced);
 bool tb_waiters_have_changes(const struct tb_waiters *waiters);
 /* Writes up to max ids of orders that have waiters, each once, from the bucket after *bucket on.
  * Sets *bucket to the last bucket that was read: pass it to the next call. If max cuts a bucket,

@@ -26,16 +26,19 @@ static struct tb_request *take(struct tb_query_pool *pool, bool *ret_stopping)
 }
 
 /* Turns the outcome of a query into a reply. */
-static void run_query(const struct tb_query_context *context, struct tb_request *req,
-                      struct tb_reply *reply)
+static void run_query(const struct tb_query_pool *pool, const struct tb_query_context *context,
+                      struct tb_request *req, struct tb_reply *reply)
 {
     const struct tb_buf *body = &reply->answer.body;
     struct tb_error err = {0};
 
-    if (req->query(req->api, context, req, reply, &err) != TB_OK)
+    if (req->query(req->api, context, req, reply, &err) != TB_OK) {
         tb_refuse_error(reply, &err);
-    else if (!tb_reply_filled(reply) && (body->len > 0 || !tb_buf_ok(body)))
+        if (pool->failed)
+            pool->failed(pool->ctx, &err);
+    } else if (!tb_reply_filled(reply) && (body->len > 0 || !tb_buf_ok(body))) {
         tb_reply_done(reply, 200);
+    }
 }
 
 /* The query thread. It alone uses the readers of its context. When the pool stops, it returns the
@@ -48,7 +51,7 @@ static void *query_main(void *arg)
 
     while ((req = take(thread->pool, &stopping))) {
         if (!stopping)
-            run_query(&thread->context, req, &req->result);
+            run_query(thread->pool, &thread->context, req, &req->result);
         tb_completion_post(thread->pool->inflight, req);
     }
     return NULL;
@@ -138,7 +141,7 @@ void tb_query_submit(struct tb_query_pool *pool, struct tb_request *req, tb_quer
 {
     req->query = query;
     if (pool->inline_context.view)
-        run_query(&pool->inline_context, req, &req->reply);
+        run_query(pool, &pool->inline_context, req, &req->reply);
     else if (!tb_query_try_submit(pool, req, query, tb_query_take_result))
         tb_query_refuse_busy(req);
 }

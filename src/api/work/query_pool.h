@@ -31,6 +31,9 @@ struct tb_query_thread {
 };
 struct tb_query_pool {
     struct tb_inflight *inflight; /* borrowed */
+    /* Called with the error of each query that fails, on the thread of the query; may be NULL. */
+    void (*failed)(void *ctx, const struct tb_error *err);
+    void *ctx;
     /* If it has a view, tb_query_submit runs queries at once, on the api thread. */
     struct tb_query_context inline_context;
     struct tb_query_thread threads[TB_QUERY_CONTEXTS_MAX];

@@ -10,8 +10,7 @@
  * Memory:  between frames a reader has no memory: wslay's state takes 4 kB, and most of the
  *          thousands of connections are silent. A message is borrowed until the next call.
  * Errors:  a fault is a message of kind TB_WS_FAULT, the last one; out of memory is a fault with
- *          1011.
- * Units:   bytes. */
+ *          1011. */
 #pragma once
 #include "base/mem/buf.h"
 

@@ -103,6 +103,7 @@ static struct tb_ws_subscription *add(struct tb_ws *ws, struct tb_ws_conn *conn,
     subscription->conn = conn;
     subscription->waiter = (struct tb_waiter){.order_id = subscription->order_id,
                                               .min_version = 1,
+                                              .follows = true,
                                               .deadline_ms = INT64_MAX,
                                               .on_version = on_version};
     insert(conn, subscription);

@@ -38,6 +38,7 @@ enum tb_config_key {
     TB_NODE_CURRENCY,
     TB_NODE_TIMEZONE,
     TB_NODE_DAY_START,
+    TB_NODE_ALLOW_ANY_FILESYSTEM,
     TB_HTTP_LISTEN,
     TB_HTTP_ALLOWED_HOSTS,
     TB_HTTP_ALLOWED_ORIGINS,
@@ -55,6 +56,8 @@ enum tb_config_key {
     TB_LINK_OFFLINE_AFTER,
     TB_LINK_RETRY_MAX,
     TB_LINK_FIRST_RETRY_SPREAD,
+    TB_LINK_ON_LOG_LOSS,
+    TB_LINK_RESEND_RATE,
     TB_RETENTION_OUTBOX,
     TB_RETENTION_IDEMPOTENCY,
     TB_RETENTION_LOG,
@@ -100,6 +103,10 @@ struct tb_config_property {
 };
 /* librdkafka has fewer properties than this. */
 #define TB_CONFIG_PROPERTIES_MAX 500
+
+/* A till adds a line to this file in node.data when it finds that its store was put back or is a
+ * copy; `tillbox config` then fails until a person has removed the file. */
+#define TB_RESTORED_NOTE "restored"
 
 struct tb_config; /* opaque */
 

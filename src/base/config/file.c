@@ -1,8 +1,10 @@
 #include "base/config/config_priv.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <ini.h>
 #include <limits.h>
 #include <stdio.h>
+#include <unistd.h>
 
 /* A configuration has a few thousand bytes; a file of more than this is the wrong one. */
 #define FILE_MAX (1 << 20)
@@ -161,30 +163,18 @@ static int parse_ini(struct ini_source *source)
     return ini_parse_stream(next_line, source, take_pair, source);
 }
 
-static bool read_all(FILE *file, struct tb_buf *ret_text)
-{
-    size_t got;
-
-    do {
-        if (!tb_buf_reserve(ret_text, 4096))
-            return false;
-        got = fread(ret_text->data + ret_text->len, 1, 4096, file);
-        ret_text->len += got;
-    } while (got > 0 && ret_text->len <= FILE_MAX);
-    return true;
-}
-
-static void read_open_file(struct tb_config_loader *loader, const char *path, FILE *file)
+static void read_open_file(struct tb_config_loader *loader, const char *path, int fd)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf text = {0};
     struct ini_source source = {.loader = loader, .path = path};
+    int failed = tb_buf_add_file(&text, fd, FILE_MAX);
 
-    if (!read_all(file, &text)) {
+    if (!tb_buf_ok(&text)) {
         loader->out_of_memory = true;
         return;
     }
-    if (ferror(file)) {
-        tb_config_add_error(loader, "%s: cannot be read: %s", path, strerror(errno));
+    if (failed) {
+        tb_config_add_error(loader, "%s: cannot be read: %s", path, strerror(failed));
         return;
     }
     if (text.len > FILE_MAX) {
@@ -205,13 +195,13 @@ static void read_open_file(struct tb_config_loader *loader, const char *path, FI
 
 void tb_config_read_file(struct tb_config_loader *loader, const char *path, bool may_be_missing)
 {
-    FILE *file = fopen(path, "re");
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-    if (!file) {
+    if (fd < 0) {
         if (!may_be_missing || errno != ENOENT)
             tb_config_add_error(loader, "%s: cannot be opened: %s", path, strerror(errno));
         return;
     }
-    read_open_file(loader, path, file);
-    fclose(file);
+    read_open_file(loader, path, fd);
+    close(fd);
 }

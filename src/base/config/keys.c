@@ -29,6 +29,9 @@ const struct tb_config_spec tb_config_specs[TB_CONFIG_KEY_COUNT] = {
     [TB_NODE_DAY_START] = {"node", "day_start", NULL, TB_CONFIG_TIME_OF_DAY, "00:00",
                            .help = "When the business day begins; sales before it count for the "
                                    "day before."},
+    [TB_NODE_ALLOW_ANY_FILESYSTEM] = {"node", "allow_any_filesystem", NULL, TB_CONFIG_BOOL, "no",
+                                      .help = "Use the folder even if it is on a network or FUSE "
+                                              "file system, which cannot hold orders safely."},
     [TB_HTTP_LISTEN] = {"http", "listen", "--listen", TB_CONFIG_ADDRESS, NULL,
                         .help = "Address and port to listen on; port 0 picks a free one."},
     [TB_HTTP_ALLOWED_HOSTS] = {"http", "allowed_hosts", NULL, TB_CONFIG_TEXT, "", .max = 4096,
@@ -84,13 +87,22 @@ const struct tb_config_spec tb_config_specs[TB_CONFIG_KEY_COUNT] = {
                                     .help = "The first try after a loss is at a random moment "
                                             "within this, so that many tills do not come back "
                                             "at once."},
+    [TB_LINK_ON_LOG_LOSS] = {"link", "on_log_loss", NULL, TB_CONFIG_CHOICE, "resend",
+                             .choices = "resend|alarm",
+                             .help = "What to do when Kafka has lost what this node delivered: "
+                                     "send it again, or only fail in /healthz."},
+    [TB_LINK_RESEND_RATE] = {"link", "resend_rate", NULL, TB_CONFIG_INT, "2000", .min = 1,
+                             .max = 100000,
+                             .help = "Most events a second that are sent again, beside new "
+                                     "orders."},
     [TB_RETENTION_OUTBOX] = {"retention", "outbox", NULL, TB_CONFIG_DURATION, "24h",
                              .min = MINUTE_MS, .max = YEARS_10_MS,
-                             .help = "How long delivered outbox rows are kept."},
+                             .help = "How long delivered outbox rows are kept, counted while "
+                                     "the node runs."},
     [TB_RETENTION_IDEMPOTENCY] = {"retention", "idempotency", NULL, TB_CONFIG_DURATION, "24h",
                                   .min = DAY_MS, .max = YEARS_10_MS,
                                   .help = "How long the answers to idempotency keys are "
-                                          "remembered."},
+                                          "remembered, counted while the node runs."},
     [TB_RETENTION_LOG] = {"retention", "log", NULL, TB_CONFIG_DURATION, "forever",
                           .min = MINUTE_MS, .max = YEARS_10_MS, .forever = true,
                           .help = "How long the in-process log keeps events that were read."},

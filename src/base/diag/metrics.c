@@ -17,9 +17,7 @@ void tb_histogram_observe(struct tb_histogram *histogram, int64_t value)
     const struct tb_histogram_spec *spec = histogram->spec;
     size_t bucket = 0;
 
-    /* Below 0 if the wall clock was set back. Prometheus takes a sum that falls for a restart. */
-    if (value < 0)
-        value = 0;
+    TB_ASSERT(value >= 0); /* Prometheus takes a sum that falls for a restart */
     while (bucket < spec->count && value > spec->bounds[bucket])
         bucket++;
     tb_counter_add(&histogram->buckets[bucket], 1);

@@ -1,8 +1,22 @@
 #include "base/mem/buf.h"
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define BUF_CAP_MIN 128
+
+bool tb_name_find(struct tb_str name, const char *(*name_of)(unsigned value), unsigned count,
+                  unsigned *ret_value)
+{
+    for (unsigned value = 0; value < count; value++) {
+        if (tb_str_eq(name, tb_str_of(name_of(value)))) {
+            *ret_value = value;
+            return true;
+        }
+    }
+    return false;
+}
 
 void tb_buf_release(struct tb_buf *buf)
 {
@@ -78,6 +92,19 @@ void tb_buf_add(struct tb_buf *buf, const void *bytes, size_t len)
     memcpy(buf->data + buf->len, bytes, len);
     buf->len += len;
     buf->data[buf->len] = '\0';
+}
+
+int tb_buf_add_file(struct tb_buf *buf, int fd, size_t max)
+{
+    char part[4096];
+    ssize_t got = 1;
+
+    while (got > 0 && buf->len <= max && !buf->failed) {
+        got = read(fd, part, sizeof part);
+        if (got > 0)
+            tb_buf_add(buf, part, (size_t)got);
+    }
+    return got < 0 ? errno : 0;
 }
 
 void tb_buf_adds(struct tb_buf *buf, const char *text)

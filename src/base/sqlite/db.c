@@ -15,6 +15,8 @@ static void configure_library(void)
 {
     /* SQLite's memory statistics cost a global lock for each allocation, and nobody reads them. */
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    /* If it fails, opening a writer does: there is no such VFS. */
+    tb_vfs_register();
 }
 
 enum tb_code tb_error_sqlite(struct tb_error *err, sqlite3 *db, int rc)
@@ -35,21 +37,34 @@ enum tb_code tb_error_sqlite(struct tb_error *err, sqlite3 *db, int rc)
         [SQLITE_AUTH] = TB_UNAVAILABLE,
     };
     int primary = rc & 0xff, extended = db ? sqlite3_extended_errcode(db) : rc;
+    enum tb_code code = codes[primary] ? codes[primary] : TB_INTERNAL;
+    const char *damaged = code == TB_CORRUPT && db ? sqlite3_db_filename(db, "main") : NULL;
 
     if ((extended & 0xff) != primary) { /* the connection's message is of another error */
         extended = rc;
         db = NULL;
     }
-    tb_error_set(err, codes[primary] ? codes[primary] : TB_INTERNAL, "SQLite: %s (%d)",
-                 db ? sqlite3_errmsg(db) : sqlite3_errstr(rc), extended);
+    tb_error_set(err, code, "SQLite: %s (%d)%s%s", db ? sqlite3_errmsg(db) : sqlite3_errstr(rc),
+                 extended, damaged ? " in " : "", damaged ? damaged : "");
     err->native = extended;
     return err->code;
+}
+
+bool tb_error_is_of_reading(const struct tb_error *err)
+{
+    static const int reads[] = {SQLITE_IOERR_READ, SQLITE_IOERR_SHORT_READ, SQLITE_IOERR_FSTAT};
+    int primary = err->native & 0xff;
+    bool found =
+        primary == SQLITE_CANTOPEN || primary == SQLITE_READONLY || primary == SQLITE_PERM;
+
+    for (size_t i = 0; i < sizeof reads / sizeof *reads; i++)
+        found |= err->native == reads[i];
+    return err->code == TB_UNAVAILABLE && found;
 }
 
 static void harden(sqlite3 *raw)
 {
     sqlite3_extended_result_codes(raw, 1);
-    sqlite3_busy_timeout(raw, BUSY_TIMEOUT_MS);
     sqlite3_db_config(raw, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_db_config(raw, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     sqlite3_db_config(raw, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
@@ -76,32 +91,40 @@ static enum tb_code check_wal(struct tb_db *db, struct tb_error *err)
     return TB_OK;
 }
 
-static enum tb_code setup(struct tb_db *db, enum tb_db_mode mode, int wal_pages,
-                          struct tb_error *err)
+static enum tb_code setup(struct tb_db *db, int wal_pages, struct tb_error *err)
 {
+    int rc;
+
     TB_TRY(tb_db_exec(db,
                       "PRAGMA cell_size_check=ON; PRAGMA mmap_size=0;"
                       "PRAGMA temp_store=MEMORY; PRAGMA foreign_keys=ON",
                       err));
-    if (mode == TB_DB_READER) {
+    if (db->mode == TB_DB_READER) {
         sqlite3_wal_autocheckpoint(db->raw, 0);
         return tb_db_exec(db, "PRAGMA query_only=ON", err);
     }
     TB_TRY(check_wal(db, err));
     TB_TRY(tb_db_exec(
-        db, mode == TB_DB_DURABLE ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL", err));
+        db, db->mode == TB_DB_DURABLE ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL",
+        err));
     /* A checkpoint truncates a WAL that has grown beyond 16 MiB. */
-    TB_TRY(tb_db_exec(db, "PRAGMA journal_size_limit=16777216", err));
+    TB_TRY(tb_db_exec(db, "PRAGMA journal_size_limit=16777216", err)); /* TB_WAL_KEPT_BYTES */
+    /* SQLite opens the WAL and its index at the first read, a new file's too. */
+    TB_TRY(tb_db_exec(db, "PRAGMA schema_version", err));
+    TB_TRY(tb_wal_open(db, err));
     tb_db_set_checkpoint_pages(db, wal_pages > 0 ? wal_pages : WAL_PAGES);
-    return tb_db_coalesce_writes(db, /* until_sync= */ mode == TB_DB_DURABLE, err);
+    /* A reader, or another process, may have kept the index of the WAL, so that SQLite does not
+     * recover it. While another program holds the lock, the first transaction does it. */
+    rc = tb_db_forget_backfill(db);
+    return rc == SQLITE_OK || rc == SQLITE_BUSY ? TB_OK : tb_error_sqlite(err, NULL, rc);
 }
 
 enum tb_code tb_db_open(const char *path, enum tb_db_mode mode, int wal_pages,
                         struct tb_db **ret_db, struct tb_error *err)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    int flags =
-        mode == TB_DB_READER ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+    bool reads = mode == TB_DB_READER;
+    int flags = reads ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
     enum tb_code code = TB_OK;
     struct tb_db *db;
     int rc;
@@ -110,14 +133,20 @@ enum tb_code tb_db_open(const char *path, enum tb_db_mode mode, int wal_pages,
     db = calloc(1, sizeof *db);
     if (!db)
         return tb_error_set(err, TB_INTERNAL, "out of memory");
-    rc = sqlite3_open_v2(path, &db->raw, flags | SQLITE_OPEN_NOMUTEX, NULL);
-    if (rc == SQLITE_OK && mode != TB_DB_READER)
+    db->mode = mode;
+    rc = sqlite3_open_v2(path, &db->raw, flags | SQLITE_OPEN_NOMUTEX, reads ? NULL : TB_VFS_NAME);
+    if (rc == SQLITE_OK && !reads) {
+        tb_vfs_attach(db);
         rc = tb_db_rewrite_wal(db);
-    if (rc != SQLITE_OK) {
+    }
+    if (rc != SQLITE_OK)
         code = tb_error_sqlite(err, db->raw, rc);
-    } else {
+    else if (!reads && !db->wal.was_empty)
+        code = tb_wal_check_mark(db, err);
+    if (code == TB_OK) {
         harden(db->raw);
-        code = setup(db, mode, wal_pages, err);
+        tb_db_set_busy_timeout(db, BUSY_TIMEOUT_MS);
+        code = setup(db, wal_pages, err);
     }
     if (code != TB_OK) {
         tb_error_wrap(err, "cannot open %s", path);
@@ -132,14 +161,25 @@ void tb_db_close(struct tb_db *db)
 {
     if (!db)
         return;
+    if (db->raw)
+        tb_wal_end_round(db); /* SQLite's last connection checkpoints */
     tb_stmt_finalize(&db->begin);
     tb_stmt_finalize(&db->commit);
-    /* SQLite checkpoints when the last connection closes. A WAL that is not trusted must not be
-     * checkpointed before it was written again. */
-    if (db->raw && !db->wal_trusted)
+    tb_stmt_finalize(&db->begin_round);
+    tb_stmt_finalize(&db->change_mark);
+    tb_wal_close(db);
+    /* SQLite checkpoints when the last connection closes, which must not believe what our
+     * checkpoint would not. */
+    if (db->raw && (!db->wal_trusted || !db->backfill_trusted))
         sqlite3_db_config(db->raw, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     TB_ASSERT(sqlite3_close(db->raw) == SQLITE_OK);
     free(db);
+}
+
+void tb_db_set_busy_timeout(struct tb_db *db, int wait_ms)
+{
+    db->busy_timeout_ms = wait_ms;
+    sqlite3_busy_timeout(db->raw, wait_ms);
 }
 
 void tb_db_yield_on_reads(struct tb_db *db)
@@ -168,9 +208,21 @@ enum tb_code tb_db_query_int64(struct tb_db *db, const char *sql, int64_t *ret_v
     return TB_OK;
 }
 
-bool tb_db_in_transaction(struct tb_db *db)
+enum tb_code tb_db_check(struct tb_db *db, struct tb_error *err)
 {
-    return !sqlite3_get_autocommit(db->raw);
+    static const struct tb_str heading = TB_STR("*** in database main ***\n");
+    TB_CLEANUP(tb_stmt_finalize) struct tb_stmt stmt = {0};
+    struct tb_str found;
+    bool row = false;
+
+    TB_TRY(tb_stmt_prepare(&stmt, db, "PRAGMA quick_check(1)", err));
+    TB_TRY(tb_stmt_step(&stmt, &row, err));
+    found = row ? tb_stmt_text(&stmt, 0) : (struct tb_str){0};
+    if (tb_str_eq(found, TB_STR("ok")))
+        return TB_OK;
+    if (found.len > heading.len && memcmp(found.ptr, heading.ptr, heading.len) == 0)
+        found = (struct tb_str){found.ptr + heading.len, found.len - heading.len};
+    return tb_error_set(err, TB_CORRUPT, "%.*s", (int)found.len, found.ptr ? found.ptr : "");
 }
 
 int64_t tb_db_changes(struct tb_db *db)
@@ -183,16 +235,37 @@ int64_t tb_db_last_insert_rowid(struct tb_db *db)
     return sqlite3_last_insert_rowid(db->raw);
 }
 
+/* A commit may start the WAL over if the index says that the file has all of it. */
+static enum tb_code distrust_backfill(struct tb_db *db, struct tb_error *err)
+{
+    int rc = tb_db_forget_backfill(db);
+
+    for (int waited_ms = 0; rc == SQLITE_BUSY && waited_ms < db->busy_timeout_ms; waited_ms++) {
+        sqlite3_sleep(1);
+        rc = tb_db_forget_backfill(db);
+    }
+    return rc == SQLITE_OK ? TB_OK : tb_error_sqlite(err, NULL, rc);
+}
+
 enum tb_code tb_txn_begin(struct tb_txn *txn, struct tb_db *db, struct tb_error *err)
 {
+    enum tb_code code;
+
     tb_db_maybe_checkpoint(db, 0);
+    if (db->mark_is_unsynced && !db->wal_trusted)
+        TB_TRY(tb_db_sync(db, err));
+    if (!db->backfill_trusted)
+        TB_TRY(distrust_backfill(db, err));
     if (!db->begin.raw)
         TB_TRY(tb_stmt_prepare(&db->begin, db, "BEGIN IMMEDIATE", err));
     if (!db->commit.raw)
         TB_TRY(tb_stmt_prepare(&db->commit, db, "COMMIT", err));
     TB_TRY(tb_stmt_run(&db->begin, err));
     txn->db = db;
-    return TB_OK;
+    code = tb_wal_begin_round(db, err);
+    if (code != TB_OK)
+        tb_txn_rollback(txn);
+    return code;
 }
 
 enum tb_code tb_txn_commit(struct tb_txn *txn, struct tb_error *err)
@@ -216,7 +289,7 @@ void tb_txn_rollback(struct tb_txn *txn)
     if (!txn->db)
         return;
     /* SQLite may have rolled back by itself already. */
-    if (tb_db_in_transaction(txn->db))
+    if (!sqlite3_get_autocommit(txn->db->raw))
         sqlite3_exec(txn->db->raw, "ROLLBACK", NULL, NULL, NULL);
     txn->db = NULL;
 }

@@ -14,6 +14,7 @@
 
 struct sqlite3;
 struct sqlite3_stmt;
+struct tb_checkpoints;
 struct tb_db;
 
 enum tb_db_mode {
@@ -24,36 +25,52 @@ enum tb_db_mode {
 };
 
 /* Opening a writer makes all earlier commits survive power loss, even if syncs have failed before,
- * in this process or an earlier one: opening writes the WAL again and syncs it.
+ * in this process or an earlier one: opening writes the WAL again and syncs it, and believes
+ * nothing of what was copied from it into the file.
  * wal_pages: checkpoint when the WAL has this many pages (writers only; 0: SQLite's 1000). */
 TB_CHECKED enum tb_code tb_db_open(const char *path, enum tb_db_mode mode, int wal_pages,
                                    struct tb_db **ret_db, struct tb_error *err);
+/* err->native of TB_CORRUPT: the file was put back from a copy, or moved, beside a WAL that is of
+ * another copy of it. Nothing was applied or deleted. Told only of files with a mark. */
+#define TB_DB_FOREIGN_WAL (11 | 200 << 8) /* none of SQLite's codes for damage */
+/* True: the file could not be opened or read, which says nothing of what is in it. */
+bool tb_error_is_of_reading(const struct tb_error *err);
+/* From now on the file of this writer has a mark. Call it after migrating. */
+TB_CHECKED enum tb_code tb_db_mark_wal(struct tb_db *db, struct tb_error *err);
 /* Deletes a database file and its WAL, durably; a file that does not exist is fine. It must not be
  * open for writing. */
 TB_CHECKED enum tb_code tb_db_remove(const char *path, struct tb_error *err);
 /* All statements must be finalized; NULL is fine. The last connection of a file moves the WAL into
- * it, unless a sync has failed: then a later connection does. */
+ * it, unless a failed sync or checkpoint forbids that: then a later connection does. */
 void tb_db_close(struct tb_db *db);
 /* Runs constant SQL: schema and pragmas. */
 TB_CHECKED enum tb_code tb_db_exec(struct tb_db *db, const char *sql, struct tb_error *err);
 /* Reads the first column of the first row of a constant query; TB_NOT_FOUND: there is no row. */
 TB_CHECKED enum tb_code tb_db_query_int64(struct tb_db *db, const char *sql, int64_t *ret_value,
                                           struct tb_error *err);
-/* From now on every read of a page calls tb_yield_cpu first, in checkpoints too. Call it for the
+/* Reads the whole file. TB_CORRUPT: SQLite finds a damage; the text names the first one. */
+TB_CHECKED enum tb_code tb_db_check(struct tb_db *db, struct tb_error *err);
+/* From now on every read of a page calls tb_give_way first, in checkpoints too. Call it for the
  * writer of a file if no order waits for the commits of that file. */
 void tb_db_yield_on_reads(struct tb_db *db);
 /* Checkpoints if the WAL had at least wal_pages pages after the last commit (0: the number given
  * at opening). Call it after replying, so that no client waits for it; if nobody does, the next
  * tb_txn_begin does. Never inside a transaction. It does nothing while another file of the process
- * is being checkpointed. After a failure it is tried again after the next commit. */
+ * is being checkpointed. After a failure it is tried again after the next commit, or, if somebody
+ * watches, after a wait. */
 void tb_db_maybe_checkpoint(struct tb_db *db, int wal_pages);
-/* Moves the whole WAL into the file and truncates the WAL; TB_BUSY if a reader uses the WAL. */
-TB_CHECKED enum tb_code tb_db_checkpoint(struct tb_db *db, struct tb_error *err);
+/* From now on `checkpoints` says how they go, and how long to wait after a failure. */
+void tb_db_watch_checkpoints(struct tb_db *db, struct tb_checkpoints *checkpoints);
+/* True: the last checkpoint has left something to do. It has failed, a reader or a lock has
+ * stopped it, or a WAL that was copied still takes space. Then call tb_db_retry_checkpoint about
+ * once a second, while nothing is committed too. */
+bool tb_db_wants_checkpoint(const struct tb_db *db);
+void tb_db_retry_checkpoint(struct tb_db *db);
+/* How long statements wait for the lock of another program; at first 3 s. */
+void tb_db_set_busy_timeout(struct tb_db *db, int wait_ms);
 /* Afterwards all commits survive power loss, in a TB_DB_DERIVED file too. Does not wait for
  * readers. Never inside a transaction that writes. */
 TB_CHECKED enum tb_code tb_db_sync(struct tb_db *db, struct tb_error *err);
-/* Also false after SQLite has rolled back a transaction by itself. */
-bool tb_db_in_transaction(struct tb_db *db);
 int64_t tb_db_changes(struct tb_db *db); /* rows that the last statement changed */
 int64_t tb_db_last_insert_rowid(struct tb_db *db);
 
@@ -107,5 +124,6 @@ struct tb_str tb_stmt_text(struct tb_stmt *stmt, int column);
 /* Copies a text with a NUL behind it, cut to size, and returns the copy. */
 const char *tb_stmt_copy_text(struct tb_stmt *stmt, int column, char *to, size_t size);
 
-/* Sets *err from SQLite's result code and the connection's message; returns err->code. */
+/* Sets *err from SQLite's result code and the connection's message; returns err->code. The text of
+ * TB_CORRUPT has the path of the file. */
 enum tb_code tb_error_sqlite(struct tb_error *err, struct sqlite3 *db, int rc);

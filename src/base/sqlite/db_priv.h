@@ -2,41 +2,109 @@
  *
  *   db.c               opening, transactions, migrations
  *   stmt.c             statements
- *   wal_sync.c         checkpoints; writes the WAL again when a failed sync may have left parts of
- *                      it only in memory
+ *   vfs.c              the VFS of writers: an ordinary shim over SQLite's own
  *   write_coalescer.c  joins adjacent writes, so that a commit or a checkpoint takes fewer calls
+ *   checkpoint.c       when checkpoints run, and when a failed one is tried again
+ *   wal_backlog.c      counts what checkpoints have yet to copy
+ *   wal_mark.c         tells a WAL that is of another copy of the file
+ *   wal_sync.c         makes SQLite write again what a failed sync may have left only in memory
  *
  * An int result is SQLite's result code. */
 #pragma once
+#include "base/sqlite/checkpoints.h"
 #include "base/sqlite/db.h"
+#include <stdatomic.h>
+
+/* A writer's WAL may keep this much space when all of it was copied. */
+#define TB_WAL_KEPT_BYTES (INT64_C(16) << 20)
+
+/* The WAL of a connection that writes. */
+struct tb_wal {
+    struct tb_db *next; /* in the list of wal_backlog.c, whose lock guards it */
+    const char *path;   /* of the database file; SQLite's */
+    int64_t page_size;
+    int frames, copied;     /* in the WAL after the last commit; of these, in the file */
+    int64_t earlier_frames; /* of the rounds before the WAL started over */
+    _Atomic int64_t written_frames, copied_frames; /* with those of earlier rounds */
+    _Atomic int64_t backlog_bytes;
+    bool was_empty;       /* when tb_db_rewrite_wal wrote it again */
+    bool all_copied;      /* nothing was committed since the file got everything */
+    bool mark_is_new;     /* nothing was committed since the mark was changed (wal_mark.c) */
+    bool unfinished;      /* the last checkpoint has left frames */
+    _Atomic bool stopped; /* the last checkpoint has left frames that a reader or a lock needs */
+};
 
 struct tb_db {
     struct sqlite3 *raw; /* owned */
-    /* True: tb_db_rewrite_wal has succeeded, and no checkpoint has failed since, except because of
-     * a lock. Always false for a reader. */
+    enum tb_db_mode mode;
+    struct tb_wal wal; /* of a writer */
+    int busy_timeout_ms;
+    /* True: tb_db_rewrite_wal has succeeded, and no sync of the WAL has failed since. Always false
+     * for a reader, like the next. */
     bool wal_trusted;
+    /* True: tb_db_forget_backfill has succeeded, and no checkpoint has failed since. */
+    bool backfill_trusted;
+    /* True: a write changes no byte beside its own, so writes may be held back (vfs.c). */
+    bool holds_writes;
+    int checkpoint_rc;            /* of writing the last pages of the present checkpoint */
     struct tb_stmt begin, commit; /* of a writer; prepared by its first transaction */
-    int wal_pages;                /* checkpoint when the WAL has this many pages */
+    struct tb_stmt begin_round, change_mark; /* wal_mark.c; not prepared: the file has no mark */
+    bool changes_mark;                       /* now */
+    bool mark_is_unsynced; /* the WAL has a commit that changed the mark, and no sync since */
+    int wal_pages;         /* checkpoint when the WAL has this many pages */
     int wal_now; /* all pages in the WAL after the last commit; 0 once a checkpoint was tried */
     bool yields_on_reads;
-    /* Of the database file; freed when SQLite closes it. NULL: a reader, or not fully open. */
-    struct tb_write_coalescer *file_coalescer;
+    struct tb_checkpoints *checkpoints; /* borrowed; NULL: nobody wants to know how they go */
 };
 
+/* vfs.c: the name for sqlite3_open_v2, once tb_vfs_register has succeeded. */
+#define TB_VFS_NAME "tillbox"
+int tb_vfs_register(void);
+/* Call it before the connection's first statement: until then everything passes through. */
+void tb_vfs_attach(struct tb_db *db);
+
+/* write_coalescer.c: buffers the writes into one file. */
+struct tb_write_coalescer;
+struct sqlite3_file;
+/* NULL: out of memory. file: borrowed. Freed by free, which drops what is held back. */
+struct tb_write_coalescer *tb_write_coalescer_new(struct sqlite3_file *file);
+int tb_write_coalescer_write(struct tb_write_coalescer *coalescer, const void *bytes, int len,
+                             int64_t offset);
+/* Writes what is held back. If that fails, it is dropped. */
+int tb_write_coalescer_flush(struct tb_write_coalescer *coalescer);
+
+/* wal_sync.c */
 /* Writes the WAL's bytes again in the same place and syncs them, because after a failed sync a
  * second sync alone writes nothing. At opening, call it before the first statement: SQLite then
  * recovers only what is on the disk. */
 int tb_db_rewrite_wal(struct tb_db *db);
-/* Replaces SQLite's automatic checkpoint by ours. If the WAL is not trusted, our checkpoint first
- * writes it again. Our checkpoint runs within COMMIT only if the WAL has grown to four times
- * wal_pages. */
+/* The next checkpoint copies every page of the WAL again. SQLITE_BUSY: another connection writes
+ * or checkpoints; never call it inside a transaction. */
+int tb_db_forget_backfill(struct tb_db *db);
+
+/* wal_mark.c */
+/* Call it at opening, before the first statement, if there is a WAL. TB_CORRUPT with native
+ * TB_DB_FOREIGN_WAL: the WAL is not of this file. */
+TB_CHECKED enum tb_code tb_wal_check_mark(struct tb_db *db, struct tb_error *err);
+/* Call it in each transaction before anything else. */
+TB_CHECKED enum tb_code tb_wal_begin_round(struct tb_db *db, struct tb_error *err);
+/* Call it before each checkpoint, outside of transactions. A failure is ignored: then a copy of
+ * this round may be taken for the file of the next one. */
+void tb_wal_end_round(struct tb_db *db);
+
+/* wal_backlog.c: from open to close the connection's WAL counts. */
+TB_CHECKED enum tb_code tb_wal_open(struct tb_db *db, struct tb_error *err);
+void tb_wal_close(struct tb_db *db);
+void tb_wal_committed(struct tb_db *db, int frames);
+/* rc, frames, copied: the results of sqlite3_wal_checkpoint_v2. */
+void tb_wal_checkpointed(struct tb_db *db, int rc, int frames, int copied);
+/* True: when all of it was copied, the file is to be emptied. */
+bool tb_wal_wants_emptying(const struct tb_db *db);
+
+/* checkpoint.c */
+/* After any failure but a lock nothing of the database file is believed. mode:
+ * SQLITE_CHECKPOINT_... */
+int tb_db_checkpoint(struct tb_db *db, int mode);
+/* Replaces SQLite's automatic checkpoint by ours, which runs within COMMIT only if the WAL has
+ * grown to four times wal_pages. */
 void tb_db_set_checkpoint_pages(struct tb_db *db, int wal_pages);
-/* From now on writes to the file and to its WAL are coalesced. until_sync: all writes of a commit
- * are held back until its sync; false: each frame is written once it is complete. Call it once,
- * after the connection has switched to WAL. */
-TB_CHECKED enum tb_code tb_db_coalesce_writes(struct tb_db *db, bool until_sync,
-                                              struct tb_error *err);
-/* Between begin and end, page writes of a checkpoint may be held back and joined. end returns
- * SQLite's code for writing the last of them. */
-void tb_write_coalescer_begin_checkpoint(struct tb_write_coalescer *coalescer);
-int tb_write_coalescer_end_checkpoint(struct tb_write_coalescer *coalescer);

@@ -1,5 +1,4 @@
 #include "base/sqlite/db_priv.h"
-#include <pthread.h>
 #include <sqlite3.h>
 #include <stdlib.h>
 
@@ -10,10 +9,11 @@
  *   - a checkpoint copies pages into the database file that the WAL on the disk does not hold. A
  *     power cut during the checkpoint then leaves a mixture of old and new pages.
  * Writing the same bytes again makes the pages dirty, so that the next sync really writes them. We
- * cannot know which syncs failed before a file was opened, so each opening writes the WAL again.
- * Later a failed commit needs no rewriting: SQLite writes the next commit over it. But a
- * checkpoint also syncs commits that had no sync of their own, so after one that failed we write
- * the WAL again.
+ * cannot know which syncs failed before a file was opened, so each opening writes the WAL again,
+ * and lets the next checkpoint copy all of it. Later a failed commit needs no rewriting: SQLite
+ * writes the next commit over it. But a checkpoint also syncs commits that had no sync of their
+ * own, so after a failed sync of the WAL the next checkpoint writes it again first. After a failed
+ * sync of the database file it copies all pages again from the WAL.
  *
  * The format: a header of 32 bytes with the page size at 8 and two salts at 16; then frames, each
  * a header of 24 bytes with the same salts at 8, and a page. The first frame with other salts is
@@ -81,88 +81,67 @@ int tb_db_rewrite_wal(struct tb_db *db)
     const char *path = sqlite3_filename_wal(sqlite3_db_filename(db->raw, "main"));
     struct wal *wal;
     int there = 0, rc = vfs->xAccess(vfs, path, SQLITE_ACCESS_EXISTS, &there);
+    sqlite3_int64 size = 0;
 
     if (rc == SQLITE_OK && there) {
         wal = malloc(sizeof *wal);
         if (!wal)
             return SQLITE_NOMEM;
         wal->file = calloc(1, (size_t)vfs->szOsFile);
+        wal->size = 0;
         rc = wal->file ? rewrite(vfs, path, wal) : SQLITE_NOMEM;
+        size = wal->size;
         free(wal->file);
         free(wal);
     }
+    db->wal.was_empty = size == 0;
     db->wal_trusted = rc == SQLITE_OK;
+    db->mark_is_unsynced &= !db->wal_trusted;
     return rc;
 }
 
-/* After any failure but a lock, the WAL is no longer trusted. */
-static int checkpoint(struct tb_db *db, int mode)
-{
-    int rc = db->wal_trusted ? SQLITE_OK : tb_db_rewrite_wal(db), written;
+/* The WAL-index, a file format that SQLite documents (walformat.html, "The WAL-Index File
+ * Format"): a region of 32 KiB, where the four bytes at 96, in the machine's order, count the
+ * frames that are in the database file (nBackfill), and two adjacent locks of those who write and
+ * checkpoint.
+ */
+#define INDEX_REGION_SIZE 32768
+#define INDEX_BACKFILL 96
+#define INDEX_WRITE_LOCK 0
 
-    if (rc == SQLITE_OK) {
-        tb_write_coalescer_begin_checkpoint(db->file_coalescer);
-        rc = sqlite3_wal_checkpoint_v2(db->raw, NULL, mode, NULL, NULL);
-        written = tb_write_coalescer_end_checkpoint(db->file_coalescer);
-        if (rc == SQLITE_OK)
-            rc = written;
+/* Sets nBackfill to 0, as SQLite itself does when it recovers a WAL: under the same two locks,
+ * while readers may hold snapshots. What reads nBackfill can only do more with 0:
+ *   - a checkpoint (walCheckpoint) copies all frames, but none behind a reader's snapshot. It
+ *     writes a page only if its newest frame is not behind one, so a reader that takes the page
+ *     from the file (its frame was counted when the reader began) gets what it would have got;
+ *   - a new reader (walTryBeginRead) takes from the WAL what it could have taken from the file;
+ *   - the WAL starts over (walRestartLog) only when nBackfill has reached the last frame. It does
+ *     so only by a checkpoint that copied all frames and whose sync of the file succeeded. No
+ *     other connection is in the middle of starting it over: that needs the write lock.
+ * A reader that uses the file alone (read lock 0) stops any checkpoint, as always. */
+int tb_db_forget_backfill(struct tb_db *db)
+{
+    sqlite3_file *file = NULL;
+    void volatile *region = NULL;
+    int rc = sqlite3_file_control(db->raw, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+
+    if (rc != SQLITE_OK)
+        return rc;
+    rc = file->pMethods->xShmLock(file, INDEX_WRITE_LOCK, 2,
+                                  SQLITE_SHM_LOCK | SQLITE_SHM_EXCLUSIVE);
+    if (rc != SQLITE_OK)
+        return rc;
+    rc = file->pMethods->xShmMap(file, 0, INDEX_REGION_SIZE, /* extend= */ 0, &region);
+    if (rc == SQLITE_OK && region) {
+        uint32_t volatile *backfill =
+            (uint32_t volatile *)(void volatile *)((char volatile *)region + INDEX_BACKFILL);
+
+        __atomic_store_n(backfill, 0, __ATOMIC_SEQ_CST);
+        file->pMethods->xShmBarrier(file);
     }
-    if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_BUSY && (rc & 0xff) != SQLITE_LOCKED)
-        db->wal_trusted = false;
+    db->backfill_trusted = rc == SQLITE_OK;
+    file->pMethods->xShmLock(file, INDEX_WRITE_LOCK, 2, SQLITE_SHM_UNLOCK | SQLITE_SHM_EXCLUSIVE);
     return rc;
-}
-
-/* Held during a checkpoint: all files share a disk, and two checkpoints that sync at once delay
- * commits for longer than one after the other. */
-static pthread_mutex_t checkpointing = PTHREAD_MUTEX_INITIALIZER;
-
-/* A failure is ignored: the commit is durable without it, and the next commit tries again. */
-static void checkpoint_and_unlock(struct tb_db *db)
-{
-    checkpoint(db, SQLITE_CHECKPOINT_PASSIVE);
-    db->wal_now = 0;
-    pthread_mutex_unlock(&checkpointing);
-}
-
-void tb_db_maybe_checkpoint(struct tb_db *db, int wal_pages)
-{
-    if (db->wal_now >= (wal_pages > 0 ? wal_pages : db->wal_pages) &&
-        pthread_mutex_trylock(&checkpointing) == 0)
-        checkpoint_and_unlock(db);
-}
-
-/* A WAL that has grown to this many times wal_pages is checkpointed within COMMIT, even if COMMIT
- * must wait for another file's checkpoint. Otherwise a WAL would grow without limit during that
- * checkpoint, or through statements outside of transactions, which call no tb_txn_begin. With this
- * limit only a reader's open snapshot lets it grow further. */
-#define WAL_FULL_TIMES 4
-
-/* SQLite calls this within COMMIT, so it does not checkpoint unless it must: a client waits. */
-static int after_commit(void *ctx, sqlite3 *raw, const char *name, int pages)
-{
-    struct tb_db *db = ctx;
-
-    (void)raw;
-    (void)name;
-    db->wal_now = pages;
-    if (pages >= db->wal_pages * WAL_FULL_TIMES) {
-        pthread_mutex_lock(&checkpointing);
-        checkpoint_and_unlock(db);
-    }
-    return SQLITE_OK;
-}
-
-void tb_db_set_checkpoint_pages(struct tb_db *db, int wal_pages)
-{
-    db->wal_pages = wal_pages;
-    sqlite3_wal_hook(db->raw, after_commit, db);
-}
-
-enum tb_code tb_db_checkpoint(struct tb_db *db, struct tb_error *err)
-{
-    int rc = checkpoint(db, SQLITE_CHECKPOINT_TRUNCATE);
-
-    return rc == SQLITE_OK ? TB_OK : tb_error_sqlite(err, db->raw, rc);
 }
 
 /* When the whole WAL is on the disk, all commits are: what is not in the WAL is in the file. */

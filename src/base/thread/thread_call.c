@@ -39,14 +39,17 @@ enum tb_code tb_thread_call_post(struct tb_thread_calls *calls, struct tb_thread
     return post(calls, call, false, err);
 }
 
-/* Waits until the call is done or wait_ms have passed. The caller holds the lock. */
+/* Waits until the call is done or wait_ms have passed (below 0: only until it is done). The caller
+ * holds the lock. */
 static void await(struct tb_thread_calls *calls, const struct tb_thread_call *call,
                   int64_t wait_ms)
 {
     struct timespec until = tb_deadline_in(wait_ms);
 
     while (call->state != TB_THREAD_CALL_DONE) {
-        if (pthread_cond_timedwait(&calls->done, &calls->lock, &until) == ETIMEDOUT)
+        if (wait_ms < 0)
+            pthread_cond_wait(&calls->done, &calls->lock);
+        else if (pthread_cond_timedwait(&calls->done, &calls->lock, &until) == ETIMEDOUT)
             return;
     }
 }

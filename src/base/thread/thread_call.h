@@ -44,7 +44,8 @@ void tb_thread_calls_release(struct tb_thread_calls *calls);
 /* Queues a call and returns without waiting. On failure the call is freed. */
 TB_CHECKED enum tb_code tb_thread_call_post(struct tb_thread_calls *calls,
                                             struct tb_thread_call *call, struct tb_error *err);
-/* Queues a call and waits at most wait_ms for its outcome. Do not use the call afterwards. */
+/* Queues a call and waits at most wait_ms for its outcome (below 0: until there is one). Do not
+ * use the call afterwards. */
 TB_CHECKED enum tb_code tb_thread_call_sync(struct tb_thread_calls *calls,
                                             struct tb_thread_call *call, int64_t wait_ms,
                                             struct tb_error *err);

@@ -16,6 +16,20 @@ void tb_heartbeat_encode(struct tb_buf *out, const struct tb_heartbeat *heartbea
     tb_buf_addc(out, '}');
 }
 
+static bool is_word_char(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
+}
+
+bool tb_node_name_valid(struct tb_str name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        if (!is_word_char(name.ptr[i]))
+            return false;
+    }
+    return name.len > 0 && name.len < TB_HEARTBEAT_NODE_SIZE;
+}
+
 /* Reads a text of fewer than `size` bytes that has only letters, digits, -, . and +. */
 static bool read_word(const struct tb_json *value, const char *key, char *ret_text, size_t size)
 {
@@ -25,10 +39,7 @@ static bool read_word(const struct tb_json *value, const char *key, char *ret_te
     if (!text.ptr || text.len == 0 || text.len >= size)
         return false;
     for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-
-        if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') &&
-            c != '-' && c != '.' && c != '+')
+        if (!is_word_char(text.ptr[i]) && text.ptr[i] != '.' && text.ptr[i] != '+')
             return false;
     }
     memcpy(ret_text, text.ptr, text.len);
@@ -55,6 +66,8 @@ enum tb_code tb_heartbeat_decode(const struct tb_json *value, struct tb_heartbea
 
     if (!read_word(value, "node", heartbeat.node, sizeof heartbeat.node) ||
         !read_word(value, "epoch", heartbeat.epoch, sizeof heartbeat.epoch) ||
+        !tb_node_name_valid(tb_str_of(heartbeat.node)) ||
+        !tb_epoch_valid(tb_str_of(heartbeat.epoch)) ||
         !read_word(value, "version", heartbeat.version, sizeof heartbeat.version) ||
         !read_count(value, "lastSequence", &heartbeat.last_sequence) ||
         !read_count(value, "deliveredSequence", &heartbeat.delivered_sequence) ||

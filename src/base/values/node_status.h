@@ -1,12 +1,12 @@
 /* A heartbeat: a node reports its state to the centre, as the value of a record in the topic
- * node-status.
- *
- * Units:   Unix milliseconds (_ms). */
+ * node-status. */
 #pragma once
 #include "base/json/json.h"
 #include "base/values/uuid.h"
 
+/* A node's name: 1 to 32 letters, digits and '-'; and a NUL. */
 #define TB_HEARTBEAT_NODE_SIZE 33
+bool tb_node_name_valid(struct tb_str name);
 #define TB_VERSION_SIZE 33
 
 struct tb_heartbeat {

@@ -1,5 +1,4 @@
 #include "base/values/uuid.h"
-#include <ctype.h>
 
 #define COUNTER_MAX 0xfffu
 
@@ -46,14 +45,28 @@ bool tb_uuid_parse(struct tb_str text, char ret_uuid[TB_UUID_SIZE])
 
     if (!text.ptr || text.len != TB_UUID_LEN)
         return false;
-    for (size_t i = 0; i < TB_UUID_LEN; i++)
-        lower[i] = isxdigit((unsigned char)text.ptr[i]) ? (char)tolower((unsigned char)text.ptr[i])
-                                                        : '\0';
+    for (size_t i = 0; i < TB_UUID_LEN; i++) {
+        char c = text.ptr[i], low = (char)(c | 0x20); /* 0x20 makes a letter lower case */
+        lower[i] = (c >= '0' && c <= '9') || (low >= 'a' && low <= 'f') ? low : '\0';
+    }
     for (size_t i = 8; i <= 23; i += 5)
         lower[i] = text.ptr[i] == '-' ? '-' : '\0';
     if (memchr(lower, '\0', TB_UUID_LEN))
         return false;
     lower[TB_UUID_LEN] = '\0';
     memcpy(ret_uuid, lower, sizeof lower);
+    return true;
+}
+
+bool tb_epoch_valid(struct tb_str text)
+{
+    if (text.len != TB_EPOCH_SIZE - 1)
+        return false;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+
+        if (!(c >= '0' && c <= '9') && !(c >= 'a' && c <= 'f'))
+            return false;
+    }
     return true;
 }

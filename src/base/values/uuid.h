@@ -23,3 +23,5 @@ struct tb_uuid_gen {
 void tb_uuid_new(struct tb_uuid_gen *gen, char ret_uuid[TB_UUID_SIZE]);
 /* Accepts any version in either case, with its hyphens only; the result is in lower case. */
 bool tb_uuid_parse(struct tb_str text, char ret_uuid[TB_UUID_SIZE]);
+/* True: it can be the epoch of a store: 16 hex digits in lower case. */
+bool tb_epoch_valid(struct tb_str text);

@@ -7,8 +7,7 @@
  * Memory:  records are copied; all copies together are bounded.
  * Errors:  TB_OK: acknowledged. TB_INVALID: the log will never take the record. TB_BUSY (queue
  *          full or closed) and TB_UNAVAILABLE: certainly not appended. TB_UNKNOWN: perhaps
- *          appended; sending it again has no effect where readers drop duplicates.
- * Units:   bytes, milliseconds. */
+ *          appended; sending it again has no effect where readers drop duplicates. */
 #pragma once
 #include "bridge/log/log.h"
 

@@ -1,8 +1,9 @@
 #include "bridge/log/headers.h"
 
 #define PREFIX_SIZE 6
-#define NAME_MAX_BYTES UINT16_MAX
 #define VALUE_ABSENT UINT32_MAX
+
+_Static_assert(TB_LOG_HEADER_BYTES_MAX <= UINT16_MAX, "a length has two bytes, or four");
 
 static void put_prefix(unsigned char *out, size_t name_len, uint32_t value_len)
 {
@@ -12,19 +13,31 @@ static void put_prefix(unsigned char *out, size_t name_len, uint32_t value_len)
         out[2 + i] = (unsigned char)(value_len >> (8 * i));
 }
 
+enum tb_code tb_headers_check(const struct tb_header *headers, size_t count, struct tb_error *err)
+{
+    size_t size = 0;
+
+    if (count > TB_LOG_HEADERS_MAX)
+        return tb_error_set(err, TB_INVALID, "a record has %zu headers, at most %d are allowed",
+                            count, TB_LOG_HEADERS_MAX);
+    for (size_t i = 0; i < count; i++)
+        size += headers[i].name.len + headers[i].value.len;
+    if (size > TB_LOG_HEADER_BYTES_MAX)
+        return tb_error_set(err, TB_INVALID,
+                            "a record has %zu bytes of headers, at most %zu are allowed", size,
+                            TB_LOG_HEADER_BYTES_MAX);
+    return TB_OK;
+}
+
 enum tb_code tb_headers_encode(struct tb_buf *buf, const struct tb_header *headers, size_t count,
                                struct tb_error *err)
 {
     tb_buf_clear(buf);
-    if (count > TB_LOG_HEADERS_MAX)
-        return tb_error_set(err, TB_INVALID, "a record has %zu headers, at most %d are allowed",
-                            count, TB_LOG_HEADERS_MAX);
+    TB_TRY(tb_headers_check(headers, count, err));
     for (size_t i = 0; i < count; i++) {
         const struct tb_header *header = &headers[i];
         unsigned char prefix[PREFIX_SIZE];
 
-        if (header->name.len > NAME_MAX_BYTES || header->value.len >= VALUE_ABSENT)
-            return tb_error_set(err, TB_INVALID, "header %zu of a record is too long", i);
         put_prefix(prefix, header->name.len,
                    header->value.ptr ? (uint32_t)header->value.len : VALUE_ABSENT);
         tb_buf_add(buf, prefix, sizeof prefix);

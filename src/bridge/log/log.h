@@ -18,7 +18,10 @@
 #define TB_LOG_PARTITIONS 6
 /* Partitions from this number on are not read: arrays indexed by partition are this long. */
 #define TB_LOG_PARTITIONS_MAX 256
+/* Most headers of a record that a writer takes, and most bytes of their names and values. In
+ * Kafka others may have written more: a reader returns the first ones, within both limits. */
 #define TB_LOG_HEADERS_MAX 64
+#define TB_LOG_HEADER_BYTES_MAX ((size_t)8 << 10)
 /* Most records of one batch, and most acknowledgements of one poll. */
 #define TB_LOG_BATCH_MAX 1000
 /* Most unacknowledged appends of one writer. With a tenth of this number bench/relay was a third
@@ -59,6 +62,9 @@ struct tb_log_ack {
     /* Only with TB_UNKNOWN: the log refused a batch, and this record was in it. Append the record
      * again while nothing else is unacknowledged: the answer then is about this record alone. */
     bool retry_alone;
+    bool placed; /* only with TB_OK: the record is at this offset; false: the log does not say */
+    int32_t partition;
+    int64_t offset;
 };
 
 struct tb_log_writer {
@@ -66,7 +72,8 @@ struct tb_log_writer {
 };
 struct tb_log_writer_ops {
     /* TB_OK: an acknowledgement with this tag will follow. TB_BUSY: the writer is full; poll, then
-     * append again. TB_INVALID: the log will never take this record. */
+     * append again. TB_INVALID: the log will never take this record. TB_CORRUPT: the log is
+     * damaged. */
     enum tb_code (*append)(struct tb_log_writer *writer, const struct tb_record *record,
                            int64_t tag, struct tb_error *err);
     /* Sends what was appended and returns at most max acknowledgements. Waits up to wait_ms for
@@ -121,9 +128,10 @@ struct tb_log_reader_ops {
      * that is not paused, does nothing and is TB_OK. NULL: there is no group to serve. */
     enum tb_code (*pause)(struct tb_log_reader *reader, bool paused, struct tb_error *err);
     /* Is the partition assigned to this reader? The answer changes only inside poll, and one poll
-     * either assigns or revokes a partition, never both. So the partition of a batch stays
-     * assigned until the next poll, and a partition that another reader had in between is seen as
-     * revoked first. NULL: all partitions always are. */
+     * either assigns or revokes a partition, never both. A poll that assigns some returns
+     * without waiting for records, so that the caller can seek before they are read. So the
+     * partition of a batch stays assigned until the next poll, and a partition that another reader
+     * had in between is seen as revoked first. NULL: all partitions always are. */
     bool (*is_assigned)(struct tb_log_reader *reader, int32_t partition);
     /* Commits `next` synchronously to prove that the group still assigns the partition to this
      * reader. TB_OK: it did when the call began, and no other reader had it before the answer.
@@ -131,6 +139,13 @@ struct tb_log_reader_ops {
      */
     enum tb_code (*confirm)(struct tb_log_reader *reader, int32_t partition, int64_t next,
                             struct tb_error *err);
+    /* The offset from which poll goes on in a partition: every record before it was returned, or
+     * is none that readers get (a transaction's marker). Equal to the end: all is read. -1: not
+     * known, or not assigned. NULL: every offset has a record, so the last record's + 1. */
+    int64_t (*position)(struct tb_log_reader *reader, int32_t partition);
+    /* The view no longer stands where it stood: the next poll goes on where it stands now
+     * (placed_reader.h). NULL: the reader does not know where a view stands. */
+    void (*reposition)(struct tb_log_reader *reader);
     /* Any thread: a poll that waits returns, or the next one does if none waits. */
     void (*wake)(struct tb_log_reader *reader);
     void (*free)(struct tb_log_reader *reader);

@@ -25,6 +25,9 @@ static enum tb_code send(struct tb_heartbeat_sender *sender, struct tb_error *er
     struct tb_outbox_status status = {0};
 
     TB_TRY(tb_outbox_read_status(sender->outbox, sender->cursor_name, &status, err));
+    TB_TRY(tb_outbox_last_number(sender->outbox, &sender->number, err));
+    memcpy(sender->epoch, status.epoch, sizeof sender->epoch);
+    sender->sequence = status.last_sequence;
     write_value(sender, &status);
     if (!tb_buf_ok(&sender->value))
         return tb_error_set(err, TB_INTERNAL, "out of memory");
@@ -52,6 +55,8 @@ static void collect(struct tb_heartbeat_sender *sender, int64_t now_ms)
         sender->sent++;
     else
         sender->due_ms = now_ms + TB_HEARTBEAT_RETRY_MS;
+    if (ack.code == TB_OK && sender->on_acknowledged)
+        sender->on_acknowledged(sender->ctx, sender->epoch, sender->sequence, sender->number);
 }
 
 int64_t tb_heartbeat_sender_step(struct tb_heartbeat_sender *sender, bool connected)

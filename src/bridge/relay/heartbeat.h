@@ -6,8 +6,7 @@
  *
  * Thread:  the thread that owns the writer and the outbox reader.
  * Memory:  borrows what its fields point to.
- * Errors:  none is reported: if one cannot be sent, a newer one is sent soon.
- * Units:   milliseconds. */
+ * Errors:  none is reported: if one cannot be sent, a newer one is sent soon. */
 #pragma once
 #include "bridge/log/log.h"
 #include "store/outbox.h"
@@ -21,7 +20,13 @@ struct tb_heartbeat_sender {
     struct tb_outbox_reader *outbox;
     struct tb_log_writer *writer;
     const struct tb_clock *clock;
+    /* The log has acknowledged a heartbeat that told this position and, read after it, this order
+     * number. NULL: nobody wants to know. */
+    void (*on_acknowledged)(void *ctx, const char *epoch, int64_t sequence, int64_t number);
+    void *ctx;
     /* Zero at first. */
+    char epoch[TB_EPOCH_SIZE]; /* what the outstanding heartbeat tells, and the next two */
+    int64_t sequence, number;
     bool connected, outstanding;
     int64_t due_ms; /* monotonic */
     uint64_t sent;  /* acknowledged; also the tag of the next append */

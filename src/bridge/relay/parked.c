@@ -28,13 +28,28 @@ bool tb_relay_is_parked(struct tb_relay *relay, struct tb_str order_id, int64_t 
     return found && row >= found->row;
 }
 
-void tb_relay_add_parked(struct tb_relay *relay, struct tb_str order_id, int64_t row)
+void tb_relay_add_parked(struct tb_relay *relay, const struct tb_parked_order *order)
 {
-    const struct tb_parked_order order = make(order_id, row);
-
-    if (find(relay, &order))
+    if (find(relay, order))
         return;
     TB_ASSERT(relay->parked_count < TB_RELAY_PARKED_MAX);
-    relay->parked[relay->parked_count++] = order;
-    qsort(relay->parked, relay->parked_count, sizeof order, compare);
+    relay->parked[relay->parked_count++] = *order;
+    qsort(relay->parked, relay->parked_count, sizeof *order, compare);
+}
+
+struct tb_parked_order *tb_relay_find_parked(struct tb_relay *relay, struct tb_str order_id)
+{
+    const struct tb_parked_order order = make(order_id, 0);
+
+    return find(relay, &order);
+}
+
+void tb_relay_remove_parked(struct tb_relay *relay, struct tb_str order_id)
+{
+    struct tb_parked_order *order = tb_relay_find_parked(relay, order_id);
+
+    TB_ASSERT(order);
+    relay->parked_count--;
+    memmove(order, order + 1,
+            (size_t)(relay->parked + relay->parked_count - order) * sizeof *order);
 }

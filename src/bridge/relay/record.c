@@ -28,7 +28,8 @@ void tb_relay_record_build(struct tb_relay_record *built, struct tb_str source,
     add(built, TB_STR("ce_type"), row->type);
     add(built, TB_STR("ce_time"), tb_str_of(built->time));
     add(built, TB_STR("ce_subject"), row->order_id);
-    add(built, TB_STR("ce_sequence"), (struct tb_str){built->sequence, TB_SEQUENCE_DIGITS});
+    if (row->sequence > 0) /* a snapshot has no place in the outbox */
+        add(built, TB_STR("ce_sequence"), (struct tb_str){built->sequence, TB_SEQUENCE_DIGITS});
     add(built, TB_STR("ce_epoch"), tb_str_of(row->epoch));
     add(built, TB_STR("ce_orderversion"),
         (struct tb_str){built->version + zeroes, TB_SEQUENCE_DIGITS - zeroes});

@@ -71,6 +71,7 @@ static void move_cursor(struct tb_relay *relay)
     if (tb_relay_window_advance(&relay->window, &relay->cursor) && relay->options.on_cursor)
         relay->options.on_cursor(relay->options.ctx, relay->options.cursor_name, relay->cursor,
                                  tb_clock_wall_ms(relay->options.clock));
+    tb_relay_post_delivered(relay);
     if (tb_relay_window_rewind(&relay->window)) {
         relay->last = relay->cursor;
         relay->more = true;
@@ -85,7 +86,7 @@ static void apply_offline(struct tb_relay *relay)
         return;
     enter(relay, offline ? TB_RELAY_OFFLINE : TB_RELAY_RUNNING);
     tb_backoff_reset(&relay->backoff);
-    relay->retry_at_us = relay->next_look_us = 0;
+    relay->retry_at_us = relay->next_look_us = relay->unpark.trial_at_us = 0;
     relay->reported = TB_OK;
 }
 
@@ -104,7 +105,6 @@ static int64_t answer_wait(struct tb_relay *relay)
  * acknowledgements. */
 static int64_t next_round(struct tb_relay *relay, int64_t now_us)
 {
-    const struct tb_relay_window *window = &relay->window;
     bool offline = tb_relay_state(relay) == TB_RELAY_OFFLINE;
     bool stuck = offline || tb_relay_is_blocked(relay);
     int64_t due_us =
@@ -117,8 +117,12 @@ static int64_t next_round(struct tb_relay *relay, int64_t now_us)
         wait_ms = (due_us - now_us + 999) / 1000;
     else if (!stuck && (relay->more || atomic_load(&relay->wake_pending)))
         wait_ms = 0;
-    if ((window->outstanding > 0 || relay->log_full) && wait_ms > relay->answer_wait_ms)
+    if ((tb_relay_outstanding(relay) > 0 || relay->log_full) && wait_ms > relay->answer_wait_ms)
         wait_ms = answer_wait(relay);
+    due_us = offline ? INT64_MAX : tb_relay_resend_due_us(relay);
+    due_us = due_us < relay->retry_at_us ? relay->retry_at_us : due_us;
+    if (due_us < now_us + wait_ms * 1000)
+        wait_ms = due_us > now_us ? (due_us - now_us + 999) / 1000 : 0;
     return wait_ms;
 }
 
@@ -140,6 +144,9 @@ int64_t tb_relay_step(struct tb_relay *relay)
              now_us >= relay->next_look_us;
     if (looked)
         tb_relay_fill(relay);
+    if (tb_relay_state(relay) != TB_RELAY_OFFLINE && now_us >= relay->retry_at_us &&
+        !relay->failed)
+        tb_relay_resend_step(relay, now_us);
     tb_relay_serve_append_queue(relay, now_us);
     appended = relay->last > last;
     progress = tb_relay_poll_acks(relay, relay->more && looked && !tb_relay_is_blocked(relay)
@@ -187,7 +194,8 @@ bool tb_relay_stopping(const struct tb_relay *relay)
 
 size_t tb_relay_outstanding(const struct tb_relay *relay)
 {
-    return relay->window.outstanding;
+    return relay->window.outstanding + relay->snapshots.outstanding + relay->unpark.outstanding +
+           relay->resend.outstanding;
 }
 
 /* Called at every commit of the store, so it touches the mailbox only if the relay may sleep. */
@@ -200,6 +208,18 @@ void tb_relay_wake(struct tb_relay *relay)
 void tb_relay_wake_for_append(struct tb_relay *relay)
 {
     tb_mailbox_wake(&relay->mailbox);
+}
+
+void tb_relay_wake_for_parked(struct tb_relay *relay)
+{
+    atomic_store(&relay->reload_parked, true);
+    tb_relay_wake(relay);
+}
+
+void tb_relay_wake_for_resend(struct tb_relay *relay)
+{
+    atomic_store(&relay->reload_resend, true);
+    tb_relay_wake(relay);
 }
 
 void tb_relay_set_offline(struct tb_relay *relay, bool offline)
@@ -245,6 +265,10 @@ enum tb_code tb_relay_new(const struct tb_relay_options *options, struct tb_rela
         return tb_error_set(err, TB_INTERNAL, "out of memory");
     }
     relay->options = *options;
+    relay->snapshots.left.next = 1; /* none */
+    atomic_store(&relay->reload_parked, true);
+    atomic_store(&relay->reload_resend, true);
+    relay->ids = (struct tb_uuid_gen){.clock = options->clock, .random = options->random};
     relay->backoff = (struct tb_backoff){.base_ms = RETRY_BASE_MS, .cap_ms = RETRY_CAP_MS};
     relay->answer_wait_ms = 1;
     atomic_store(&relay->offline, options->start_offline);
@@ -260,6 +284,7 @@ void tb_relay_free(struct tb_relay *relay)
     if (!relay)
         return;
     tb_mailbox_release(&relay->mailbox);
+    tb_relay_resend_release(relay);
     free(relay->source);
     free(relay);
 }

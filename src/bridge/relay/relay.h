@@ -8,16 +8,21 @@
  *
  * If the log refuses a batch, the relay waits for all acknowledgements and then sends the rows one
  * by one. A row that is refused alone is parked with the rest of its order, if options.park is
- * set: the cursor moves over them, and all other orders go on.
+ * set: the cursor moves over them, and all other orders go on. A parked order is sent again when
+ * somebody asks for it. When the relay starts, when it goes on after OFFLINE, and each hour, it
+ * tries one by itself; if the log takes that one, it sends all of them again.
+ *
+ * If the store requests snapshots, the relay first sends those orders as they are, a page at a
+ * time with pauses, and only then rows: a row may depend on events that the log does not have.
  *
  * Thread:  step, run, wait and outstanding from the owner; wake, wake_for_append, set_offline,
- * stop and the state from any thread. Memory:  borrows what its options point to. Errors:  step
- * and run report none: an error becomes a state, and a call of on_problem. Units:   milliseconds.
- */
+ *          stop and the state from any thread.
+ * Memory:  borrows what its options point to.
+ * Errors:  step and run report none: an error becomes a state, and a call of on_problem. */
 #pragma once
 #include "base/diag/metrics.h"
 #include "bridge/log/append_queue.h"
-#include "store/outbox.h"
+#include "bridge/relay/resend.h"
 
 /* Shortest pause between two reads of the outbox. It is longer after a read that found more rows:
  * each commit of the log syncs, and the store's commits wait for that sync. At 1,000 orders a
@@ -45,13 +50,22 @@ struct tb_relay_options {
     bool start_offline;
     /* Longest wait of a step for acknowledgements; wake-ups take effect after it. */
     int64_t ack_wait_ms;
-    /* Called on the relay's thread: from this row on the order will not be sent. It must be stored
-     * before or together with a cursor beyond the row. False: it cannot be stored now; the relay
-     * tries again. reason: "" if the log gave none. NULL: a refused row stops the relay. */
-    bool (*park)(void *ctx, const char *cursor_name, const char *order_id, int64_t row,
+    /* Called on the relay's thread: from order->row on the order will not be sent. It must be
+     * stored before or together with a cursor beyond the row. False: it cannot be stored now; the
+     * relay tries again. reason: "" if the log gave none. NULL: a refused row stops the relay. */
+    bool (*park)(void *ctx, const char *cursor_name, const struct tb_parked_order *order,
                  const char *reason);
+    /* Called on the relay's thread: the log has all that was kept back of a parked order. It must
+     * be stored before or together with any later call of park for it. False: it cannot be stored
+     * now; the relay tries again. NULL: no parked order is sent again. */
+    bool (*unparked)(void *ctx, const char *cursor_name, const char *order_id);
+    /* Called on the relay's thread: the log has acknowledged the snapshots of all orders with
+     * numbers below `next`. NULL: no snapshots are sent. */
+    void (*on_snapshots)(void *ctx, const char *cursor_name, int64_t next);
     /* Called on the relay's thread: the cursor moved to row at at_ms. */
     void (*on_cursor)(void *ctx, const char *cursor_name, int64_t row, int64_t at_ms);
+    /* NULL: what the log loses is not sent again. */
+    const struct tb_relay_resend_options *resend;
     /* A text for a person, once for each change and not for each attempt. TB_OK: the problem that
      * was reported last is over. */
     void (*on_problem)(void *ctx, const struct tb_error *err);
@@ -71,8 +85,17 @@ bool tb_relay_stopping(const struct tb_relay *relay);
 size_t tb_relay_outstanding(const struct tb_relay *relay); /* unacknowledged rows */
 void tb_relay_wake(struct tb_relay *relay);                /* there are new outbox rows */
 void tb_relay_wake_for_append(struct tb_relay *relay);     /* there are records in append_queue */
+void tb_relay_wake_for_parked(struct tb_relay *relay);     /* the store has requests to unpark */
 void tb_relay_set_offline(struct tb_relay *relay, bool offline);
 void tb_relay_stop(struct tb_relay *relay);
+/* The log does not have what it has acknowledged: all rows above after_row may be lost. held: only
+ * note it; nothing is sent before somebody asks for it. Owner only. */
+void tb_relay_begin_resend(struct tb_relay *relay, const char *reason, int64_t after_row,
+                           bool held);
+bool tb_relay_is_resending(const struct tb_relay *relay); /* owner only */
+/* The log acknowledged a record where it had acknowledged one before, since the last call. */
+bool tb_relay_log_went_back(struct tb_relay *relay);
+void tb_relay_wake_for_resend(struct tb_relay *relay); /* the store has a request to resend */
 enum tb_relay_state tb_relay_state(const struct tb_relay *relay);
 int64_t
 tb_relay_since_ms(const struct tb_relay *relay);      /* wall time of the last change of state */

@@ -7,10 +7,14 @@ static enum tb_code load_cursor(struct tb_relay *relay, struct tb_error *err)
         return TB_OK;
     TB_TRY(
         tb_outbox_cursor(relay->options.outbox, relay->options.cursor_name, &relay->cursor, err));
-    if (relay->options.park)
+    if (relay->options.park || relay->options.unparked)
         TB_TRY(tb_outbox_list_parked(relay->options.outbox, relay->options.cursor_name,
                                      relay->parked, TB_RELAY_PARKED_MAX, &relay->parked_count,
                                      err));
+    if (relay->options.on_snapshots)
+        TB_TRY(tb_outbox_read_snapshots(relay->options.outbox, relay->options.cursor_name,
+                                        &relay->snapshots.left, err));
+    TB_TRY(tb_relay_load_resend(relay, err));
     relay->last = relay->cursor;
     relay->loaded = true;
     return TB_OK;
@@ -28,8 +32,8 @@ static void send_alone(struct tb_relay *relay, int64_t row)
         relay->alone_until = row;
 }
 
-static enum tb_code park(struct tb_relay *relay, const char *order_id, int64_t row,
-                         const char *reason, struct tb_error *err)
+enum tb_code tb_relay_park(struct tb_relay *relay, const struct tb_parked_order *order,
+                           const char *reason, struct tb_error *err)
 {
     const struct tb_relay_options *options = &relay->options;
 
@@ -37,11 +41,12 @@ static enum tb_code park(struct tb_relay *relay, const char *order_id, int64_t r
         return tb_error_set(err, TB_INVALID,
                             "outbox row %lld is refused, and so were events of %d orders before: "
                             "no more are parked",
-                            (long long)row, TB_RELAY_PARKED_MAX);
-    if (!options->park(options->ctx, options->cursor_name, order_id, row, reason))
+                            (long long)order->row, TB_RELAY_PARKED_MAX);
+    if (!options->park(options->ctx, options->cursor_name, order, reason))
         return tb_error_set(err, TB_UNAVAILABLE,
-                            "outbox row %lld is refused: waiting to store that", (long long)row);
-    tb_relay_add_parked(relay, tb_str_of(order_id), row);
+                            "outbox row %lld is refused: waiting to store that",
+                            (long long)order->row);
+    tb_relay_add_parked(relay, order);
     return TB_OK;
 }
 
@@ -52,15 +57,22 @@ static void copy_order(char ret_order_id[TB_UUID_SIZE], const struct tb_outbox_r
     ret_order_id[row->order_id.len] = '\0';
 }
 
-static enum tb_code append_row(struct tb_relay *relay, const struct tb_outbox_row *row,
-                               struct tb_error *err)
+enum tb_code tb_relay_append_record(struct tb_relay *relay, const struct tb_outbox_row *row,
+                                    int64_t tag, struct tb_error *err)
 {
     struct tb_log_writer *writer = relay->options.writer;
 
     tb_relay_record_build(&relay->built, tb_str_of(relay->source), row);
-    TB_TRY(writer->ops->append(writer, &relay->built.record, row->row, err));
+    return writer->ops->append(writer, &relay->built.record, tag, err);
+}
+
+static enum tb_code append_row(struct tb_relay *relay, const struct tb_outbox_row *row,
+                               struct tb_error *err)
+{
+    TB_TRY(tb_relay_append_record(relay, row, row->row, err));
     tb_relay_window_add(&relay->window, row->row, true);
     relay->last = row->row;
+    relay->last_bytes = (int64_t)row->payload.len;
     copy_order(relay->last_order, row);
     return TB_OK;
 }
@@ -76,7 +88,8 @@ static void skip_row(struct tb_relay *relay, const struct tb_outbox_row *row)
 static enum tb_code refuse_row(struct tb_relay *relay, const struct tb_outbox_row *row,
                                struct tb_error *err)
 {
-    char reason[sizeof err->text], order_id[TB_UUID_SIZE];
+    struct tb_parked_order order = {.row = row->row, .bytes = (int64_t)row->payload.len};
+    char reason[sizeof err->text];
 
     if (!relay->options.park)
         return err->code;
@@ -86,8 +99,8 @@ static enum tb_code refuse_row(struct tb_relay *relay, const struct tb_outbox_ro
         return TB_BUSY;
     }
     memcpy(reason, err->text, sizeof reason);
-    copy_order(order_id, row);
-    TB_TRY(park(relay, order_id, row->row, reason, err));
+    copy_order(order.order_id, row);
+    TB_TRY(tb_relay_park(relay, &order, reason, err));
     skip_row(relay, row);
     return TB_OK;
 }
@@ -102,6 +115,11 @@ static enum tb_code take_row(struct tb_relay *relay, const struct tb_outbox_row 
         return TB_BUSY;
     if (tb_relay_is_parked(relay, row->order_id, row->row)) {
         skip_row(relay, row);
+        return TB_OK;
+    }
+    if (tb_relay_must_hold(relay, row)) {
+        tb_relay_window_add_held(&relay->window, row->row);
+        relay->last = row->row;
         return TB_OK;
     }
     code = append_row(relay, row, err);
@@ -130,10 +148,21 @@ static enum tb_code append_rows(struct tb_relay *relay, struct tb_error *err)
             return TB_OK;
         TB_TRY(code);
         taken++;
-        tb_yield_cpu();
+        tb_give_way();
     }
     relay->more = taken == room;
     return TB_OK;
+}
+
+static enum tb_code append(struct tb_relay *relay, struct tb_error *err)
+{
+    bool unparking = false;
+
+    TB_TRY(tb_relay_send_parked(relay, &unparking, err));
+    if (unparking)
+        return TB_OK;
+    return tb_relay_has_snapshots(relay) ? tb_relay_append_snapshots(relay, err)
+                                         : append_rows(relay, err);
 }
 
 void tb_relay_fill(struct tb_relay *relay)
@@ -141,11 +170,12 @@ void tb_relay_fill(struct tb_relay *relay)
     struct tb_error err = {0};
     enum tb_code code;
 
-    if (tb_relay_window_room(&relay->window) == 0 || relay->window.resend || is_alone(relay))
+    if (tb_relay_window_room(&relay->window) == 0 || relay->window.resend || is_alone(relay) ||
+        relay->resend.alone)
         return;
     code = load_cursor(relay, &err);
     if (code == TB_OK) {
-        code = append_rows(relay, &err);
+        code = append(relay, &err);
         tb_outbox_end_read(relay->options.outbox);
     }
     if (code != TB_OK)
@@ -172,8 +202,11 @@ void tb_relay_serve_append_queue(struct tb_relay *relay, int64_t now_us)
 /* The log refused a row that was sent alone. True: its order is parked. */
 static bool refuse_alone(struct tb_relay *relay, int64_t row)
 {
+    struct tb_parked_order order = {.row = row, .bytes = relay->last_bytes};
     struct tb_error err = {0};
-    bool parked = park(relay, relay->last_order, row, "", &err) == TB_OK;
+
+    memcpy(order.order_id, relay->last_order, sizeof order.order_id);
+    bool parked = tb_relay_park(relay, &order, "", &err) == TB_OK;
 
     tb_relay_window_on_ack(&relay->window, row, parked);
     if (!parked)
@@ -187,6 +220,10 @@ static bool take_ack(struct tb_relay *relay, const struct tb_log_ack *ack)
     struct tb_error err = {0};
     bool refused = ack->retry_alone || ack->code == TB_INVALID;
 
+    if (tb_relay_take_resend_ack(relay, ack))
+        return ack->code == TB_OK;
+    if (tb_relay_take_snapshot_ack(relay, ack) || tb_relay_take_unpark_ack(relay, ack))
+        return ack->code == TB_OK;
     if (refused && relay->options.park) {
         if (ack->code == TB_INVALID && is_alone(relay) && ack->tag == relay->last)
             return refuse_alone(relay, ack->tag);
@@ -197,6 +234,7 @@ static bool take_ack(struct tb_relay *relay, const struct tb_log_ack *ack)
     if (!tb_relay_window_on_ack(&relay->window, ack->tag, ack->code == TB_OK))
         return false;
     if (ack->code == TB_OK) {
+        tb_relay_note_delivered(relay, ack, NULL);
         tb_counter_add(&relay->sent, 1);
         return true;
     }
@@ -223,6 +261,9 @@ bool tb_relay_poll_acks(struct tb_relay *relay, int64_t wait_ms)
         if (writer->ops->poll(writer, wait_ms, relay->acks, TB_LOG_BATCH_MAX, &n, &err) != TB_OK) {
             tb_relay_fail(relay, &err);
             tb_relay_window_fail_all(&relay->window);
+            tb_relay_fail_snapshots(relay);
+            tb_relay_fail_unpark(relay);
+            tb_relay_fail_resend(relay);
             if (relay->options.append_queue)
                 tb_append_queue_fail_sent(relay->options.append_queue);
             return any;
@@ -239,5 +280,6 @@ bool tb_relay_poll_acks(struct tb_relay *relay, int64_t wait_ms)
 bool tb_relay_is_blocked(const struct tb_relay *relay)
 {
     return relay->log_full || relay->window.resend || is_alone(relay) ||
-           tb_relay_window_room(&relay->window) == 0;
+           relay->snapshots.outstanding > 0 || tb_relay_is_unparking(relay) ||
+           relay->resend.alone || tb_relay_window_room(&relay->window) == 0;
 }

@@ -13,6 +13,26 @@ void tb_relay_window_add(struct tb_relay_window *window, int64_t row, bool sent)
     window->outstanding += sent;
 }
 
+void tb_relay_window_add_held(struct tb_relay_window *window, int64_t row)
+{
+    tb_relay_window_add(window, row, false);
+    slot(window, window->count - 1)->acknowledged = false;
+    window->held = true;
+}
+
+void tb_relay_window_unacknowledge(struct tb_relay_window *window)
+{
+    for (size_t i = 0; i < window->count; i++)
+        slot(window, i)->acknowledged = false;
+    window->resend |= window->count > 0;
+    window->lost = window->count > 0;
+}
+
+void tb_relay_window_release(struct tb_relay_window *window)
+{
+    window->resend |= window->held;
+}
+
 bool tb_relay_window_on_ack(struct tb_relay_window *window, int64_t row, bool acknowledged)
 {
     size_t low = 0, high = window->count;
@@ -32,7 +52,7 @@ bool tb_relay_window_on_ack(struct tb_relay_window *window, int64_t row, bool ac
     if (found->row != row || found->answered)
         return false;
     found->answered = true;
-    found->acknowledged = acknowledged;
+    found->acknowledged = acknowledged && !window->lost;
     window->outstanding--;
     window->resend |= !acknowledged;
     return true;
@@ -67,6 +87,6 @@ bool tb_relay_window_rewind(struct tb_relay_window *window)
     if (!window->resend || window->outstanding > 0)
         return false;
     window->head = window->count = 0;
-    window->resend = false;
+    window->resend = window->held = window->lost = false;
     return true;
 }

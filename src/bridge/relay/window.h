@@ -1,9 +1,7 @@
 /* The relay's window: the outbox rows that were appended to the log and are after the cursor.
  *
  * Rows are added in rising order; numbers may be missing. Acknowledgements arrive in any order.
- * The cursor moves only over acknowledged rows at the front.
- *
- * Units:   outbox rows. */
+ * The cursor moves only over acknowledged rows at the front. */
 #pragma once
 #include "bridge/log/log.h"
 
@@ -16,6 +14,8 @@ struct tb_relay_window {
     size_t head, count;
     size_t outstanding; /* rows without an answer */
     bool resend;        /* a row's outcome is unknown: send all rows again */
+    bool lost;          /* answers to its rows say nothing: the log has lost what it had */
+    bool held;          /* there are rows that were not sent and wait */
 };
 
 static inline size_t tb_relay_window_room(const struct tb_relay_window *window)
@@ -24,6 +24,12 @@ static inline size_t tb_relay_window_room(const struct tb_relay_window *window)
 }
 /* sent false: the row is not sent; the cursor moves over it with the rows before it. */
 void tb_relay_window_add(struct tb_relay_window *window, int64_t row, bool sent);
+/* The row is not sent now; the cursor stops before it until tb_relay_window_release. */
+void tb_relay_window_add_held(struct tb_relay_window *window, int64_t row);
+/* The log has lost what it acknowledged: all rows are sent again. */
+void tb_relay_window_unacknowledge(struct tb_relay_window *window);
+/* Held rows are sent, and with them all rows behind the first one again. */
+void tb_relay_window_release(struct tb_relay_window *window);
 /* False: the window awaits no answer for this row. */
 bool tb_relay_window_on_ack(struct tb_relay_window *window, int64_t row, bool acknowledged);
 /* No more answers will arrive: the outcome of all rows without one is unknown. */

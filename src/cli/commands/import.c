@@ -86,15 +86,14 @@ static int import_from(struct tb_cli *cli, int fd, int64_t give_up_ms)
     int exit_status;
 
     TB_CLI_TRY(tb_http_open(cli, TB_IMPORT_IN_FLIGHT, &import.client));
+    tb_import_keys_init(&import.keys, TB_OCCURRENCES_MAX);
     tb_progress_init(&import.progress, cli, "orders", size_of(fd));
     install_signals();
     if (cli->json)
         fputs("{\"refusals\":[", stdout);
     tb_import_run(&import, &stop_requested);
     exit_status = conclude(&import);
-    for (size_t i = 0; i < TB_IMPORT_WINDOW; i++)
-        tb_buf_release(&import.slots[i].body);
-    tb_buf_release(&import.lines.pending);
+    tb_import_release(&import);
     tb_http_client_free(import.client);
     return exit_status;
 }
@@ -125,11 +124,15 @@ const struct tb_subcommand tb_cmd_order_import = {
     .operands = "FILE.jsonl|-",
     .summary = "Place one order for each line of a file",
     .details = "A refused line is listed with its number and the reason, and the import goes on.\n"
-               "The idempotency key of a line is made of its content and number: running the\n"
-               "import again adds nothing while the server remembers the keys ([retention]\n"
-               "idempotency, 24 h by default). With an orderId in each order that holds for\n"
-               "ever. While the server is busy or restarts, the import waits. In a pipe: `line`,\n"
-               "number, reason for each refused line; then the counts.",
+               "The idempotency key of a line is made of its order and of how many equal orders\n"
+               "stand before it: running the import again adds only what is new, even if lines\n"
+               "were added, removed, moved, or written with other blanks or their members in\n"
+               "another order, while the server remembers the keys ([retention] idempotency,\n"
+               "24 h by default). So within that time the same order in another file is the same\n"
+               "order. With an orderId in each order they differ, and the rest holds for ever.\n"
+               "What an earlier build has imported is not added again while its lines are\n"
+               "unchanged. While the server is busy or restarts, the import waits. In a pipe:\n"
+               "`line`, number, reason for each refused line; then the counts.",
     .examples = "tillbox order import orders.jsonl\n"
                 "zcat orders.jsonl.gz | tillbox order import -\n"
                 "tillbox order import orders.jsonl --json",

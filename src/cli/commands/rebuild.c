@@ -82,7 +82,8 @@ static void add_side(struct tb_table *table, const cJSON *side, struct tb_str cu
     TB_CLEANUP(tb_buf_release) struct tb_buf cell = {0};
     const char *status = tb_cjson_text(side, "status").ptr;
     struct tb_str hash = tb_cjson_text(side, "hash");
-    int64_t version = 0, orders = 0, total = 0;
+    int64_t version = 0, orders = 0;
+    tb_sum total = 0;
 
     if (!side) {
         tb_table_cell(table, TB_STR("none"));
@@ -96,7 +97,7 @@ static void add_side(struct tb_table *table, const cJSON *side, struct tb_str cu
         tb_buf_addf(&cell, "%" PRId64 " orders ", orders);
     if (status)
         tb_buf_addf(&cell, "%s ", status);
-    (void)tb_cjson_is_amount(tb_cjson_get(side, "totalMinor"), &total);
+    (void)tb_cjson_is_sum(tb_cjson_get(side, "totalMinor"), &total);
     tb_show_amount(&cell, total, currency);
     if (hash.len >= TB_DIGEST_HASH_SHOWN)
         tb_buf_addf(&cell, " %.*s", TB_DIGEST_HASH_SHOWN, hash.ptr);

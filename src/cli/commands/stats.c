@@ -46,9 +46,11 @@ static int run(struct tb_cli *cli, const struct tb_args *args)
 const struct tb_subcommand tb_cmd_stats = {
     .name = "stats",
     .summary = "Count orders and add up their totals",
-    .details = "orders counts sales, returns counts returns, and cancelled the cancelled ones of\n"
-               "both. total is the sum of all that are not cancelled; returns are negative. In a\n"
-               "pipe: key, currency, orders, returns, cancelled, total.",
+    .details =
+        "orders counts sales, returns counts returns, and cancelled the cancelled ones of\n"
+        "both. total is the sum of all that are not cancelled; returns are negative. In a\n"
+        "pipe: key, currency, orders, returns, cancelled, total. With --json, a totalMinor\n"
+        "beyond 2^53 is a decimal string, and \"exact\":\"string\" stands beside it.",
     .examples = "tillbox stats\n"
                 "tillbox stats --group-by day --from 2026-11-01 --to 2026-12-01\n"
                 "tillbox stats --json",

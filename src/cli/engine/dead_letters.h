@@ -7,7 +7,7 @@
 #define TB_OPTIONS_DEAD_LETTER_FILTER                                                             \
     {"--order", "ID", "of this order, in the order of the log", "orderId"},                       \
         {"--type", "TYPE", "of this event type, such as OrderPlaced.v2", "type"},                 \
-        {"--reason", "REASON", "decode, invalid, gap or apply", "reason"},                        \
+        {"--reason", "REASON", "decode, invalid, gap, apply, conflict or parked", "reason"},      \
     {                                                                                             \
         "--since", "TIME", "died at or after this time or date", "since"                          \
     }

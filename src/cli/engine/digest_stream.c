@@ -30,6 +30,7 @@ static int fetch(struct tb_digest_stream *stream, const char *start, const char 
     tb_buf_adds(&text, "/orders/digests");
     tb_url_add_query(&text, "limit", limit);
     tb_url_add_query(&text, "start", start[0] ? start : NULL);
+    tb_url_add_query(&text, "of", stream->of == TB_DIGESTS_OF_VIEW ? "view" : NULL);
     TB_CLI_TRY(tb_digest_stream_get(stream, tb_cli_text(&text), ret_page));
     if (ret_page->status == 200 &&
         cJSON_IsArray(tb_cjson_get(tb_http_response_json(ret_page), "digests")))
@@ -58,6 +59,7 @@ static int read_digest(const struct tb_digest_stream *stream, const cJSON *json,
                        struct tb_digest *ret_digest)
 {
     const char *parked = tb_cjson_text(json, "parked").ptr;
+    const char *column = tb_cjson_text(json, "columnDiffers").ptr;
     struct tb_digest digest = {0};
 
     if (!tb_uuid_parse(tb_cjson_text(json, "orderId"), digest.order_id) ||
@@ -66,11 +68,15 @@ static int read_digest(const struct tb_digest_stream *stream, const cJSON *json,
         !copy_text(digest.currency, sizeof digest.currency, json, "currency") ||
         !copy_text(digest.hash, sizeof digest.hash, json, "hash") ||
         !tb_cjson_int(json, "version", &digest.version) ||
-        !tb_cjson_is_amount(tb_cjson_get(json, "totalMinor"), &digest.total_minor))
+        !tb_cjson_int(json, "totalMinor", &digest.total_minor))
         return tb_cli_bad_response(&stream->cli, "a digest lacks something");
+    /* An earlier version sends neither of these. */
+    (void)copy_text(digest.business_date, sizeof digest.business_date, json, "businessDate");
+    digest.is_return = tb_str_eq(tb_cjson_text(json, "kind"), TB_STR("RETURN"));
     digest.pending = tb_str_eq(tb_cjson_text(json, "delivery"), TB_STR("pending"));
-    /* A text for people: it may be cut. */
+    /* Texts for people: they may be cut. */
     snprintf(digest.parked, sizeof digest.parked, "%s", parked ? parked : "");
+    snprintf(digest.column_differs, sizeof digest.column_differs, "%s", column ? column : "");
     *ret_digest = digest;
     return TB_EXIT_DONE;
 }
@@ -109,9 +115,9 @@ int tb_digest_stream_next(struct tb_digest_stream *stream)
 }
 
 int tb_digest_stream_open(struct tb_digest_stream *stream, const struct tb_cli *cli,
-                          const char *url)
+                          const char *url, enum tb_digests_of of)
 {
-    *stream = (struct tb_digest_stream){.cli = *cli};
+    *stream = (struct tb_digest_stream){.cli = *cli, .of = of};
     stream->cli.url = url;
     TB_CLI_TRY(tb_http_open(&stream->cli, 1, &stream->client));
     return tb_digest_stream_next(stream);

@@ -1,5 +1,5 @@
 #include "cli/engine/import.h"
-#include "base/values/sha256.h"
+#include "cli/engine/canonical.h"
 #include "cli/output/show.h"
 #include <inttypes.h>
 #include <stdarg.h>
@@ -29,10 +29,16 @@ static void fail(struct tb_import *import, int exit_status, const char *format, 
     va_end(args);
 }
 
+static void release_texts(struct tb_import_slot *slot)
+{
+    tb_buf_release(&slot->body);
+    tb_buf_release(&slot->order);
+}
+
 static void finish(struct tb_import *import, struct tb_import_slot *slot)
 {
     slot->state = TB_SLOT_DONE;
-    tb_buf_release(&slot->body);
+    release_texts(slot);
     import->unfinished--;
     import->last_done_ms = tb_cli_now_ms();
 }
@@ -40,11 +46,34 @@ static void finish(struct tb_import *import, struct tb_import_slot *slot)
 static void refuse(struct tb_import *import, struct tb_import_slot *slot,
                    struct tb_http_response *response)
 {
+    tb_import_key_done(&import->keys, &slot->key, false);
     slot->refused = true;
     slot->refusal = *response;
     *response = (struct tb_http_response){0}; /* the slot owns it now */
     import->refused++;
     finish(import, slot);
+}
+
+/* Makes the order and the keys of a line. If that fails, the import ends before this line. */
+static void make_key(struct tb_import *import, struct tb_import_slot *slot, struct tb_str line)
+{
+    struct tb_error err = {0};
+    enum tb_code code = tb_canonical_add(&slot->order, line, &err);
+
+    if (code == TB_INVALID) { /* the server says what is wrong with it */
+        tb_buf_clear(&slot->order);
+        tb_buf_add_str(&slot->order, line);
+        code = TB_OK;
+    }
+    if (code == TB_OK)
+        code = tb_import_key_make(&import->keys, line, tb_buf_str(&slot->order), slot->line,
+                                  &slot->key, &err);
+    if (code == TB_FULL)
+        fail(import, TB_EXIT_FAILED,
+             "%s: give each order an orderId and split the file before line %" PRId64, err.text,
+             slot->line);
+    else if (code != TB_OK)
+        fail(import, TB_EXIT_FAILED, "%s", err.text);
 }
 
 /* Reads one line into a slot. False: no further line is there now. */
@@ -53,7 +82,6 @@ static bool read_line(struct tb_import *import)
     struct tb_import_slot *slot = slot_at(import, import->tail);
     struct tb_http_response too_long = {.status = 413};
     struct tb_error err = {0};
-    char hex[TB_SHA256_HEX_SIZE];
     struct tb_str line;
     enum tb_line_result result = tb_line_reader_next(&import->lines, &line, &err);
 
@@ -65,7 +93,8 @@ static bool read_line(struct tb_import *import)
             fail(import, TB_EXIT_FAILED, "%s", err.text);
         return false;
     }
-    *slot = (struct tb_import_slot){.state = TB_SLOT_READY, .line = import->lines.number};
+    *slot = (struct tb_import_slot){
+        .state = TB_SLOT_READY, .line = import->lines.number, .key.index = import->tail};
     import->tail++;
     import->unfinished++;
     if (result == TB_LINE_TOO_LONG) {
@@ -74,10 +103,8 @@ static bool read_line(struct tb_import *import)
         return true;
     }
     tb_buf_add_str(&slot->body, line);
-    tb_sha256_hex(line, hex);
-    /* The key has the number of the line, so that two equal lines are two orders. */
-    snprintf(slot->key, sizeof slot->key, "import-%" PRId64 "-%s", slot->line, hex);
-    if (!tb_buf_ok(&slot->body))
+    make_key(import, slot, line);
+    if (!tb_buf_ok(&slot->body) || !tb_buf_ok(&slot->order))
         fail(import, TB_EXIT_FAILED, "out of memory");
     return true;
 }
@@ -95,11 +122,14 @@ static void start_ready(struct tb_import *import)
         return;
     for (uint64_t i = import->head; i < import->tail; i++) {
         struct tb_import_slot *slot = slot_at(import, i);
-        struct tb_http_request request = {.method = "POST",
-                                          .path = "/orders",
-                                          .body = tb_buf_str(&slot->body),
-                                          .key = slot->key};
+        struct tb_http_request request = {
+            .method = "POST", .path = "/orders", .key = slot->key.texts[slot->key.kind]};
 
+        if (slot->key.asks)
+            request.path = import->keys.ask_path;
+        else
+            request.body =
+                tb_buf_str(slot->key.kind == TB_KEY_OF_ORDER ? &slot->order : &slot->body);
         if (slot->state != TB_SLOT_READY)
             continue;
         if (!tb_http_client_start(import->client, &request, (size_t)(i % TB_IMPORT_WINDOW))) {
@@ -151,14 +181,19 @@ static void on_response(struct tb_import *import, struct tb_import_slot *slot,
     TB_CLEANUP(tb_buf_release) struct tb_buf why = {0};
 
     import->server_answered = true;
-    if (response->status == 200 || response->status == 201) {
+    if (slot->key.asks && tb_import_key_answer(&import->keys, &slot->key, response->status)) {
+        slot->state = TB_SLOT_READY; /* now the line itself is sent */
+        return;
+    }
+    if (!slot->key.asks && (response->status == 200 || response->status == 201)) {
         import->imported++;
         import->already_there += response->replayed;
+        tb_import_key_done(&import->keys, &slot->key, true);
         tb_backoff_reset(&import->backoff);
         finish(import, slot);
         return;
     }
-    if (!is_temporary(response->status) && !is_wrong_place(response->status)) {
+    if (!slot->key.asks && !is_temporary(response->status) && !is_wrong_place(response->status)) {
         tb_backoff_reset(&import->backoff);
         refuse(import, slot, response);
         return;
@@ -271,4 +306,12 @@ int64_t tb_import_resume_line(const struct tb_import *import)
         if (import->slots[i % TB_IMPORT_WINDOW].state != TB_SLOT_DONE)
             return import->slots[i % TB_IMPORT_WINDOW].line;
     return import->lines.number + 1;
+}
+
+void tb_import_release(struct tb_import *import)
+{
+    for (size_t i = 0; i < TB_IMPORT_WINDOW; i++)
+        release_texts(&import->slots[i]);
+    tb_buf_release(&import->lines.pending);
+    tb_import_keys_release(&import->keys);
 }

@@ -4,17 +4,20 @@
  *            request sent         response: placed or refused
  *   READY ----------------> SENT ----------------------------> DONE
  *     ^                      |
- *     '----------------------'  server busy, full or unreachable: sent again after a pause
+ *     '----------------------'  server busy, full or unreachable: sent again after a pause;
+ *                               or the response said which key the line has
  *
- * The idempotency key of a line is made of its content and number. So running an import again adds
- * no order twice, as long as the server remembers the keys.
+ * Running an import again adds no order twice, as long as the server remembers the keys
+ * (import_keys.h). A key stands for one body: what is sent is the canonical text of the line, and
+ * the line itself if an earlier build has placed it.
  *
- * Memory:  bounded: TB_IMPORT_IN_FLIGHT bodies and TB_IMPORT_WINDOW refusals, for a file of any
- *          size.
- * Errors:  `failure` and `failure_text` say why the import ended early.
- * Units:   milliseconds of the monotonic clock. */
+ * Memory:  bounded for a file of any size: TB_IMPORT_IN_FLIGHT lines and their orders,
+ * TB_IMPORT_WINDOW refusals, and the occurrences of TB_OCCURRENCES_MAX different lines, with which
+ * it ends. Errors:  `failure` and `failure_text` say why the import ended early. Units:
+ * milliseconds of the monotonic clock. */
 #pragma once
 #include "base/time/backoff.h"
+#include "cli/engine/import_keys.h"
 #include "cli/engine/line_reader.h"
 #include "cli/http/send.h"
 #include "cli/output/progress.h"
@@ -22,18 +25,14 @@
 
 /* Requests at the same time: enough to fill the server's group commits. More would only queue. */
 #define TB_IMPORT_IN_FLIGHT 16
-/* The oldest line that is not DONE and those read after it are at most this many. */
-#define TB_IMPORT_WINDOW 64
-/* "import-", the line's number, "-", 64 hex digits and a NUL. */
-#define TB_IMPORT_KEY_SIZE 96
 
 enum tb_import_state { TB_SLOT_READY, TB_SLOT_SENT, TB_SLOT_DONE };
 
 struct tb_import_slot {
     enum tb_import_state state;
     int64_t line;
-    struct tb_buf body;
-    char key[TB_IMPORT_KEY_SIZE];
+    struct tb_buf body, order; /* the line, and its canonical text */
+    struct tb_import_key key;
     bool refused;
     struct tb_http_response refusal; /* if refused: status and body */
 };
@@ -47,6 +46,7 @@ struct tb_import {
     uint64_t head,
         tail;          /* lines from head to tail - 1 have a slot; all before head are reported */
     size_t unfinished; /* slots that are READY or SENT */
+    struct tb_import_keys keys;
     bool input_ended;
     int64_t imported, already_there, refused;
     bool refusal_printed; /* at least one */
@@ -65,3 +65,5 @@ struct tb_import {
 void tb_import_run(struct tb_import *import, const volatile sig_atomic_t *stop_requested);
 /* Returns the number of the first line that was neither placed nor refused, as far as we know. */
 int64_t tb_import_resume_line(const struct tb_import *import);
+/* Releases the lines and the keys, not the client. */
+void tb_import_release(struct tb_import *import);

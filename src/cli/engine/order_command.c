@@ -18,18 +18,11 @@ int tb_body_read(const struct tb_cli *cli, const char *file, struct tb_buf *ret_
 {
     bool standard = strcmp(file, "-") == 0;
     int fd = standard ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC);
-    char part[4096];
-    ssize_t got = 1;
-    int failed = 0;
+    int failed;
 
     if (fd < 0)
         return fail_reading(cli, file, strerror(errno));
-    while (got > 0 && ret_body->len <= TB_BODY_MAX && tb_buf_ok(ret_body)) {
-        got = read(fd, part, sizeof part);
-        failed = got < 0 ? errno : 0;
-        if (got > 0)
-            tb_buf_add(ret_body, part, (size_t)got);
-    }
+    failed = tb_buf_add_file(ret_body, fd, TB_BODY_MAX);
     if (!standard)
         close(fd);
     if (failed)

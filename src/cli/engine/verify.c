@@ -17,7 +17,8 @@ static bool is_same(const struct tb_digest *a, const struct tb_digest *b)
 {
     return a->version == b->version && a->total_minor == b->total_minor &&
            strcmp(a->status, b->status) == 0 && strcmp(a->currency, b->currency) == 0 &&
-           strcmp(a->node, b->node) == 0 && strcmp(a->hash, b->hash) == 0;
+           strcmp(a->node, b->node) == 0 && strcmp(a->hash, b->hash) == 0 &&
+           !a->column_differs[0] && !b->column_differs[0];
 }
 
 static enum tb_verify_result compare(const struct tb_verify *verify,
@@ -80,6 +81,9 @@ static int conclude(struct tb_verify *verify, struct tb_verify_pair *pair)
     if (pair->at_edge && pair->edge_digest.parked[0])
         snprintf(pair->reason, sizeof pair->reason, "parked on the edge: %.200s",
                  pair->edge_digest.parked);
+    else if (pair->central_digest.column_differs[0])
+        snprintf(pair->reason, sizeof pair->reason, "its lists have another %s",
+                 pair->central_digest.column_differs);
     else if (result == TB_VERIFY_MISSING || result == TB_VERIFY_DIFFERENT)
         exit_status = find_dead_letter(verify, pair);
     tb_cli_clear_line();

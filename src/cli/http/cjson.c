@@ -66,17 +66,14 @@ bool tb_cjson_is_int(const cJSON *value, int64_t *ret_value)
     return true;
 }
 
-bool tb_cjson_is_amount(const cJSON *value, int64_t *ret_minor)
+bool tb_cjson_is_sum(const cJSON *value, tb_sum *ret_minor)
 {
     const char *text = cJSON_GetStringValue(value);
-    char *end;
-    long long minor;
+    int64_t minor = 0;
 
-    if (!text)
-        return tb_cjson_is_int(value, ret_minor);
-    errno = 0;
-    minor = strtoll(text, &end, 10);
-    if (errno != 0 || end == text || *end != '\0')
+    if (text)
+        return tb_sum_parse(tb_str_of(text), ret_minor);
+    if (!tb_cjson_is_int(value, &minor))
         return false;
     *ret_minor = minor;
     return true;

@@ -6,7 +6,7 @@
  * Memory:  cJSON_Delete or TB_CLEANUP(tb_cjson_freep) frees the document; texts borrow from it.
  * Errors:  NULL, {NULL, 0} or false if a value is missing or has another type. */
 #pragma once
-#include "base/mem/buf.h"
+#include "base/values/sum.h"
 #include <cjson/cJSON.h>
 
 /* Returns NULL if the text is not JSON, is nested more than CJSON_NESTING_LIMIT deep, or would be
@@ -24,5 +24,5 @@ bool tb_cjson_int(const cJSON *object, const char *name, int64_t *ret_value);
 
 /* False: value is NULL or no integer within +-(2^53 - 1). */
 bool tb_cjson_is_int(const cJSON *value, int64_t *ret_value);
-/* The same for an amount, which the server sends as a decimal string if it is beyond 2^53. */
-bool tb_cjson_is_amount(const cJSON *value, int64_t *ret_minor);
+/* The same for a sum, which the server sends as a decimal string if it is beyond 2^53. */
+bool tb_cjson_is_sum(const cJSON *value, tb_sum *ret_minor);

@@ -2,8 +2,7 @@
  *
  * Memory:  a request's texts are borrowed until it is done; a response belongs to the caller.
  * Errors:  TB_UNAVAILABLE: no connection, nothing was sent; TB_UNKNOWN: sent, but no complete
- *          response came. Any HTTP status is TB_OK.
- * Units:   milliseconds. */
+ *          response came. Any HTTP status is TB_OK. */
 #pragma once
 #include "cli/http/cjson.h"
 

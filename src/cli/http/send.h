@@ -2,8 +2,7 @@
  * no harm.
  *
  * Memory:  the response belongs to the caller: tb_http_response_release.
- * Errors:  TB_EXIT_DONE with any HTTP status: the caller must look at it.
- * Units:   milliseconds. */
+ * Errors:  TB_EXIT_DONE with any HTTP status: the caller must look at it. */
 #pragma once
 #include "cli/cli.h"
 #include "cli/http/client.h"

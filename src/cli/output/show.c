@@ -11,24 +11,25 @@ static const struct tb_column line_columns[] = {
     {"unitPrice", true, NULL}, {"amount", true, NULL}};
 #define LINE_COLUMN_COUNT (sizeof line_columns / sizeof line_columns[0])
 
-void tb_amount_format(int64_t minor, int digits, char ret_text[TB_AMOUNT_SIZE])
+void tb_amount_format(tb_sum minor, int digits, char ret_text[TB_AMOUNT_SIZE])
 {
-    /* Unsigned, because -INT64_MIN does not fit into an int64_t. */
-    uint64_t whole = minor < 0 ? 0 - (uint64_t)minor : (uint64_t)minor;
+    char text[TB_SUM_SIZE];
+    const char *whole = text + (minor < 0);
     const char *sign = minor < 0 ? "-" : "";
-    uint64_t unit = 1;
+    int len;
 
     TB_ASSERT(digits >= 0 && digits <= 9);
-    for (int i = 0; i < digits; i++)
-        unit *= 10;
+    tb_sum_format(minor, text);
+    len = (int)strlen(whole) - digits;
     if (digits == 0)
-        snprintf(ret_text, TB_AMOUNT_SIZE, "%s%" PRIu64, sign, whole);
+        snprintf(ret_text, TB_AMOUNT_SIZE, "%s", text);
+    else if (len <= 0)
+        snprintf(ret_text, TB_AMOUNT_SIZE, "%s0.%.*s%s", sign, -len, "000000000", whole);
     else
-        snprintf(ret_text, TB_AMOUNT_SIZE, "%s%" PRIu64 ".%0*u", sign, whole / unit, digits,
-                 (unsigned)(whole % unit));
+        snprintf(ret_text, TB_AMOUNT_SIZE, "%s%.*s.%s", sign, len, whole, whole + len);
 }
 
-void tb_show_amount(struct tb_buf *out, int64_t minor, struct tb_str currency)
+void tb_show_amount(struct tb_buf *out, tb_sum minor, struct tb_str currency)
 {
     char text[TB_AMOUNT_SIZE];
     int digits = 0;
@@ -53,9 +54,10 @@ static bool add_value(struct tb_buf *out, const char *name, const cJSON *value,
                       struct tb_str currency)
 {
     int64_t number = 0;
+    tb_sum sum = 0;
 
-    if (currency.ptr && is_minor(name) && tb_cjson_is_amount(value, &number)) {
-        tb_show_amount(out, number, currency);
+    if (currency.ptr && is_minor(name) && tb_cjson_is_sum(value, &sum)) {
+        tb_show_amount(out, sum, currency);
         return true;
     }
     if (tb_cjson_is_int(value, &number))

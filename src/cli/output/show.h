@@ -41,12 +41,12 @@ struct tb_count {
 void tb_show_counts(const struct tb_cli *cli, const struct tb_count *counts, size_t count,
                     bool complete);
 
-/* A sign, 20 digits, a point, 9 more digits and a NUL. */
-#define TB_AMOUNT_SIZE 40
+/* A sum with a point, and a 0 before it and behind. */
+#define TB_AMOUNT_SIZE (TB_SUM_SIZE + 12)
 /* Formats an amount without floating point. digits: 0 to 9. 700 with 2 is "7.00", with 0 "700". */
-void tb_amount_format(int64_t minor, int digits, char ret_text[TB_AMOUNT_SIZE]);
+void tb_amount_format(tb_sum minor, int digits, char ret_text[TB_AMOUNT_SIZE]);
 /* Appends an amount with the digits of its currency; without digits if the currency is unknown. */
-void tb_show_amount(struct tb_buf *out, int64_t minor, struct tb_str currency);
+void tb_show_amount(struct tb_buf *out, tb_sum minor, struct tb_str currency);
 /* Goes on with the row: fills cells from the object up to the end of the row or a column without a
  * member. */
 void tb_show_cells(struct tb_table *table, const cJSON *object);

@@ -2,8 +2,7 @@
  * pipe. The texts in cells come from other machines, so control characters are replaced.
  *
  * Memory:  cells are copied; tb_table_flush empties the table, tb_table_release frees it.
- * Errors:  out of memory ends the program.
- * Units:   columns of a terminal. */
+ * Errors:  out of memory ends the program. */
 #pragma once
 #include "cli/cli.h"
 

@@ -6,7 +6,6 @@
 #define PLAN_BYTES_MAX ((size_t)2 << 20)
 /* A server may refuse an order at first and accept it later. */
 #define APPLY_TRIES 3
-#define MINUTE_MS 60000
 
 /* The next records of the batch that are planned together. */
 static struct tb_log_batch next_part(const struct tb_consumer *consumer)
@@ -47,6 +46,32 @@ static enum tb_code prefetch(struct tb_consumer *consumer, const struct tb_log_b
                                tb_plan_order_ids(part, ids), err);
 }
 
+/* A centre's dead letters expire by the wall clock. One that died is not older than its record, so
+ * a clock that is behind makes none seem old. */
+static void set_times(struct tb_consumer *consumer, const struct tb_log_batch *part)
+{
+    const struct tb_consumer_options *options = &consumer->options;
+    struct tb_plan *plan = &consumer->plan;
+
+    plan->planned_at_ms = tb_clock_wall_ms(options->clock);
+    if (options->uptime) {
+        plan->kept_from_ms = tb_uptime_ms(options->uptime, options->clock);
+        return;
+    }
+    for (size_t i = 0; i < part->count; i++)
+        if (part->records[i].timestamp_ms > plan->planned_at_ms)
+            plan->planned_at_ms = part->records[i].timestamp_ms;
+    plan->kept_from_ms = plan->planned_at_ms;
+}
+
+static bool is_parked(void *ctx, struct tb_str node)
+{
+    struct tb_consumer *consumer = ctx;
+
+    return tb_sender_is_parked(&consumer->senders, node,
+                               tb_clock_mono_ms(consumer->options.clock));
+}
+
 static enum tb_code make_plan(struct tb_consumer *consumer, const struct tb_log_batch *part,
                               struct tb_error *err)
 {
@@ -56,6 +81,8 @@ static enum tb_code make_plan(struct tb_consumer *consumer, const struct tb_log_
 
     rules.refusals = consumer->refusals;
     rules.refusal_count = consumer->refusal_count;
+    rules.is_parked = consumer->dlt_writer ? is_parked : NULL;
+    rules.parked_ctx = consumer;
     code = prefetch(consumer, part, err);
     if (code == TB_OK)
         code = tb_plan_batch(&consumer->plan, part, &rules, load, options->view, err);
@@ -63,33 +90,9 @@ static enum tb_code make_plan(struct tb_consumer *consumer, const struct tb_log_
         tb_plan_clear(&consumer->plan);
         return code;
     }
-    consumer->plan.planned_at_ms = tb_clock_wall_ms(options->clock);
+    set_times(consumer, part);
     consumer->part = part->count;
     return TB_OK;
-}
-
-/* How many more dead letters are allowed now. */
-static size_t dead_letters_left(const struct tb_consumer *consumer)
-{
-    int64_t since_ms = tb_clock_mono_ms(consumer->options.clock) - MINUTE_MS;
-    size_t recent = 0;
-
-    for (size_t i = 0; i < TB_DEAD_LETTERS_PER_MINUTE && i < consumer->dead_letter_count; i++)
-        recent += consumer->dead_letter_at_ms[i] > since_ms;
-    return TB_DEAD_LETTERS_PER_MINUTE - recent;
-}
-
-/* The first of the plan's dead letters that is one too many; NULL: none is. Failed replays do
- * not count. */
-static const struct tb_plan_dead_letter *one_too_many(const struct tb_consumer *consumer)
-{
-    size_t left = dead_letters_left(consumer);
-
-    for (size_t i = 0; i < consumer->plan.dead_letter_count; i++) {
-        if (tb_plan_dead_letter_is_new(&consumer->plan.dead_letters[i]) && left-- == 0)
-            return &consumer->plan.dead_letters[i];
-    }
-    return NULL;
 }
 
 static enum tb_code stop_reading(struct tb_consumer *consumer,
@@ -98,10 +101,11 @@ static enum tb_code stop_reading(struct tb_consumer *consumer,
     tb_consumer_enter(consumer, TB_CONSUMER_STOPPED);
     return tb_error_set(
         err, TB_CONFLICT,
-        "more than %d dead letters within a minute, the last for %s: reading has stopped "
-        "at offset %lld of partition %d and goes on when this process is started again",
-        TB_DEAD_LETTERS_PER_MINUTE, letter->reason, (long long)letter->record->offset,
-        (int)letter->record->partition);
+        "more than %d dead letters of several nodes within a minute, the last of node %.*s for "
+        "%s: reading has stopped at offset %lld of partition %d and goes on when this process is "
+        "started again",
+        TB_DEAD_LETTERS_PER_MINUTE, (int)letter->node.len, letter->node.ptr, letter->reason,
+        (long long)tb_log_offset(letter->record->offset), (int)letter->record->partition);
 }
 
 /* Cuts off the records that the view is not to be given now. */
@@ -127,22 +131,53 @@ void tb_consumer_drop_plan(struct tb_consumer *consumer)
     consumer->part = 0;
 }
 
-/* Plans the next records, or fewer, so that the plan has not too many dead letters. */
+/* Records from a sender's surplus dead letter on are planned anew, with the sender parked. Those
+ * before it are planned first, without them. */
+static enum tb_code plan_up_to(struct tb_consumer *consumer, struct tb_log_batch *part,
+                               const struct tb_plan_dead_letter *surplus, bool alike,
+                               struct tb_error *err)
+{
+    size_t before = (size_t)(surplus->record - part->records);
+
+    if (before == 0 && alike)
+        return stop_reading(consumer, surplus, err);
+    if (before == 0) {
+        tb_sender_park(&consumer->senders, surplus->node,
+                       tb_clock_mono_ms(consumer->options.clock));
+        if (consumer->options.on_parked)
+            consumer->options.on_parked(consumer->options.ctx, surplus);
+    } else {
+        part->count = before;
+    }
+    tb_consumer_drop_plan(consumer);
+    return make_plan(consumer, part, err);
+}
+
+/* Plans the next records, or fewer, so that no sender has too many dead letters. */
 static enum tb_code plan_part(struct tb_consumer *consumer, struct tb_error *err)
 {
+    int64_t now_ms = tb_clock_mono_ms(consumer->options.clock);
     struct tb_log_batch part = next_part(consumer);
-    const struct tb_plan_dead_letter *surplus;
+    const struct tb_plan_dead_letter *surplus = NULL;
+    bool alike = false;
 
     TB_TRY(cut_part(consumer, &part, err));
     TB_TRY(make_plan(consumer, &part, err));
-    surplus = consumer->dlt_writer ? one_too_many(consumer) : NULL;
-    if (!surplus)
-        return TB_OK;
-    part.count = (size_t)(surplus->record - part.records);
-    if (part.count == 0)
-        return stop_reading(consumer, surplus, err);
-    tb_consumer_drop_plan(consumer);
-    return make_plan(consumer, &part, err);
+    while (consumer->dlt_writer) {
+        enum tb_code code =
+            tb_senders_find_surplus(&consumer->senders, consumer->options.view, &consumer->plan,
+                                    now_ms, &surplus, &alike, err);
+
+        if (code == TB_OK && !surplus)
+            break;
+        if (code == TB_OK)
+            code = plan_up_to(consumer, &part, surplus, alike, err);
+        if (code != TB_OK) {
+            tb_consumer_drop_plan(consumer);
+            return code;
+        }
+    }
+    return TB_OK;
 }
 
 /* The view refuses an order. After APPLY_TRIES refusals its last record is noted, so that the next
@@ -196,7 +231,7 @@ static enum tb_code acquire_fence(struct tb_consumer *consumer, struct tb_error 
 }
 
 /* After an error the plan stays: the next step commits the same one. */
-enum tb_code tb_consumer_apply(struct tb_consumer *consumer, struct tb_error *err)
+static enum tb_code apply_part(struct tb_consumer *consumer, struct tb_error *err)
 {
     struct tb_view *view = consumer->options.view;
     enum tb_code code;
@@ -208,16 +243,33 @@ enum tb_code tb_consumer_apply(struct tb_consumer *consumer, struct tb_error *er
         if (consumer->dlt_writer)
             TB_TRY(tb_dlt_writer_send(consumer->dlt_writer, &consumer->plan, err));
         code = view->ops->commit(view, &consumer->plan, err);
-        if (code == TB_OK)
-            break;
+        if (code == TB_OK) {
+            tb_consumer_add_to_group(consumer);
+            return TB_OK;
+        }
         if (code == TB_INVALID)
             TB_TRY(note_refusal(consumer, err));
         else if (code != TB_CONFLICT)
-            return code;
+            break;
         tb_consumer_drop_plan(consumer);
         *err = (struct tb_error){0};
     }
-    tb_consumer_add_to_group(consumer);
+    if (code == TB_BUSY) /* the view's days may have a higher fence than `fence` says */
+        consumer->fenced_assignment[consumer->batch.partition] = 0;
+    return code;
+}
+
+enum tb_code tb_consumer_apply(struct tb_consumer *consumer, struct tb_error *err)
+{
+    struct tb_log_reader *reader = consumer->options.reader;
+    enum tb_code code = apply_part(consumer, err);
+
+    if (code != TB_NOT_FOUND || !reader->ops->reposition)
+        return code;
+    reader->ops->reposition(reader);
+    memset(consumer->fenced_assignment, 0, sizeof consumer->fenced_assignment);
+    tb_consumer_release_batch(consumer);
+    *err = (struct tb_error){0};
     return TB_OK;
 }
 

@@ -22,6 +22,17 @@ static enum tb_code checkpoint(struct tb_consumer *consumer, struct tb_error *er
     return TB_OK;
 }
 
+void tb_consumer_keep_up(struct tb_consumer *consumer)
+{
+    struct tb_view *view = consumer->options.view;
+    int64_t now_ms = tb_clock_mono_ms(consumer->options.clock);
+
+    if (view->ops->keep_up && now_ms >= consumer->keep_up_at_ms) {
+        consumer->keeps_up = view->ops->keep_up(view);
+        consumer->keep_up_at_ms = now_ms + TB_CONSUMER_KEEP_UP_MS;
+    }
+}
+
 enum tb_code tb_consumer_checkpoint(struct tb_consumer *consumer, struct tb_error *err)
 {
     int64_t now_ms = tb_clock_mono_ms(consumer->options.clock);

@@ -55,9 +55,7 @@ enum tb_code tb_consumer_new(const struct tb_consumer_options *options,
     consumer->stats.end_to_end_us.spec = &tb_histogram_time;
     consumer->backoff = (struct tb_backoff){.base_ms = RETRY_BASE_MS, .cap_ms = RETRY_CAP_MS};
     consumer->expire_at_ms = consumer->redrive.due_ms = tb_clock_mono_ms(options->clock);
-    (void)tb_retention_clock_now_ms(&consumer->retention_clock, options->clock,
-                                    options->dead_letter_keep_ms);
-    consumer->checkpoint_at_ms = consumer->expire_at_ms + TB_CONSUMER_CHECKPOINT_MS;
+    consumer->checkpoint_at_ms = consumer->expire_at_ms + TB_CONSUMER_FIRST_CHECKPOINT_MS;
     tb_mailbox_init(&consumer->pause, 0);
     tb_consumer_init_calls(consumer);
     if (new_dlt_writer(consumer, err) != TB_OK) {
@@ -124,6 +122,40 @@ static enum tb_code position_all(struct tb_consumer *consumer, struct tb_error *
     return TB_OK;
 }
 
+static int64_t record_time_ms(const struct tb_consumer *consumer)
+{
+    return consumer->record_time_ms + tb_clock_mono_ms(consumer->options.clock) -
+           consumer->record_seen_ms;
+}
+
+static void note_record_time(struct tb_consumer *consumer)
+{
+    for (size_t i = 0; i < consumer->batch.count; i++) {
+        int64_t ms = consumer->batch.records[i].timestamp_ms;
+
+        if (ms <= record_time_ms(consumer) && consumer->record_time_ms > 0)
+            continue;
+        if (consumer->record_time_ms == 0) /* only now can dead letters be known to be old */
+            consumer->expire_at_ms = tb_clock_mono_ms(consumer->options.clock);
+        consumer->record_time_ms = ms;
+        consumer->record_seen_ms = tb_clock_mono_ms(consumer->options.clock);
+    }
+}
+
+/* A centre has no uptime: other processes of its group run when it does not. Its wall clock alone
+ * must not delete what is young, nor can the log's alone. */
+static int64_t retention_now_ms(const struct tb_consumer *consumer)
+{
+    const struct tb_consumer_options *options = &consumer->options;
+    int64_t wall_ms = tb_clock_wall_ms(options->clock), log_ms = record_time_ms(consumer);
+
+    if (options->uptime)
+        return tb_uptime_ms(options->uptime, options->clock);
+    if (consumer->record_time_ms == 0)
+        return 0; /* nothing is that old */
+    return wall_ms < log_ms ? wall_ms : log_ms;
+}
+
 static bool expires(const struct tb_consumer *consumer)
 {
     return consumer->options.dead_letter_keep_ms >= 0 &&
@@ -134,10 +166,10 @@ static enum tb_code expire_some(struct tb_consumer *consumer, struct tb_error *e
 {
     struct tb_view *view = consumer->options.view;
     const struct tb_clock *clock = consumer->options.clock;
-    int64_t keep_ms = consumer->options.dead_letter_keep_ms, removed = 0;
-    int64_t now_ms = tb_retention_clock_now_ms(&consumer->retention_clock, clock, keep_ms);
+    int64_t before_ms = retention_now_ms(consumer) - consumer->options.dead_letter_keep_ms;
+    int64_t removed = 0;
 
-    TB_TRY(view->ops->expire_dead_letters(view, now_ms - keep_ms, EXPIRE_AT_ONCE, &removed, err));
+    TB_TRY(view->ops->expire_dead_letters(view, before_ms, EXPIRE_AT_ONCE, &removed, err));
     if (removed < EXPIRE_AT_ONCE) /* else the next step removes more */
         consumer->expire_at_ms = tb_clock_mono_ms(clock) + EXPIRE_EVERY_MS;
     return TB_OK;
@@ -178,12 +210,31 @@ static int64_t poll_wait(const struct tb_consumer *consumer, int64_t wait_ms)
         due_ms = consumer->expire_at_ms;
     if (consumer->options.on_durable && consumer->checkpoint_at_ms < due_ms)
         due_ms = consumer->checkpoint_at_ms;
+    if (consumer->keeps_up && consumer->keep_up_at_ms < due_ms)
+        due_ms = consumer->keep_up_at_ms;
     if (due_ms == INT64_MAX)
         return wait_ms;
     left_ms = due_ms - tb_clock_mono_ms(consumer->options.clock);
     if (left_ms < 0)
         left_ms = 0;
     return wait_ms < 0 || left_ms < wait_ms ? left_ms : wait_ms;
+}
+
+/* Everything that was returned is applied. Behind the last record there may be markers of
+ * transactions: with the group's offset behind them, too, other people's tools see no lag. */
+static void commit_positions(struct tb_consumer *consumer)
+{
+    struct tb_log_reader *reader = consumer->options.reader;
+    struct tb_error ignored = {0};
+
+    if (!reader->ops->position || consumer->group.state != TB_CONSUMER_GROUP_EMPTY)
+        return;
+    for (int32_t p = 0; p < consumer->options.partitions; p++) {
+        int64_t next = reader->ops->position(reader, p);
+
+        if (next >= 0)
+            (void)!reader->ops->commit(reader, p, next, &ignored);
+    }
 }
 
 static enum tb_code next_batch(struct tb_consumer *consumer, int64_t wait_ms, struct tb_error *err)
@@ -196,8 +247,11 @@ static enum tb_code next_batch(struct tb_consumer *consumer, int64_t wait_ms, st
     tb_consumer_enter(consumer, TB_CONSUMER_READING);
     TB_TRY(reader->ops->poll(reader, TB_LOG_BATCH_MAX, poll_wait(consumer, wait_ms),
                              &consumer->batch, err));
+    note_record_time(consumer);
     if (tb_consumer_has_records_left(consumer))
         tb_consumer_enter(consumer, TB_CONSUMER_APPLYING);
+    else
+        commit_positions(consumer);
     return TB_OK;
 }
 
@@ -240,6 +294,7 @@ static enum tb_code work(struct tb_consumer *consumer, int64_t wait_ms, struct t
     TB_TRY(run_upkeep(consumer, expire_dead_letters, err));
     TB_TRY(run_upkeep(consumer, tb_consumer_redrive, err));
     TB_TRY(tb_consumer_checkpoint(consumer, err));
+    tb_consumer_keep_up(consumer);
     if (!tb_consumer_has_records_left(consumer))
         TB_TRY(next_batch(consumer, wait_ms, err));
     TB_TRY(apply_batch(consumer, err));

@@ -7,26 +7,37 @@
  * a group is paused and still polled, so that it keeps its partitions; if another reader gets the
  * partition of a batch, the batch is abandoned, because that reader reads it again.
  * An order that the view refuses is tried again; then its last record becomes a dead letter, and
- * the batch is planned again without it. Too many dead letters in a minute mean that this program
- * is at fault: the consumer stops, keeps its partitions, and reports it until it is started anew.
+ * the batch is planned again without it.
+ * With a dead-letter topic, a node with too many dead letters in a minute is parked for a minute:
+ * its records become dead letters without being judged. Too many dead letters of several nodes for
+ * the same reason mean that this program is at fault: the consumer stops, keeps its partitions,
+ * and reports it until it is started anew.
  * A dead letter with reason gap is redriven within 30 s after the order has reached the version
- * before it, in version order, and TB_REDRIVES_MAX times in a row at most.
+ * before it, in version order; one with reason parked, when its node is not parked any more; both
+ * TB_REDRIVES_MAX times in a row at most.
  *
  * Thread:  step and run from the owner; stop, drop_dead_letter, call and stats from any thread.
  * Memory:  what its options point to belongs to the caller.
  * Errors:  of log and view go to the callbacks and the statistics, never to the caller. */
 #pragma once
 #include "base/diag/metrics.h"
+#include "base/time/uptime.h"
 #include "query/projection/view.h"
 
-/* More within a minute stop a consumer that sends them to a topic: a release that cannot read its
- * events must not move the whole topic into the dead letters. */
+/* More of one node within a minute park the node; more of several nodes stop the consumer: a
+ * release that cannot read its events must not move the whole topic into the dead letters. Of
+ * records without a node no more are kept. */
 #define TB_DEAD_LETTERS_PER_MINUTE 100
+
+/* A difference of wall clocks that is below 0 or above this says that a clock was set, or that an
+ * outage was so long that an average with it would say nothing. */
+#define TB_END_TO_END_MAX_MS INT64_C(86400000)
 
 struct tb_consumer_stats {
     struct tb_counter events[TB_EVENT_RESULT_COUNT];
-    struct tb_histogram end_to_end_us; /* commit at the till to visible; wall clock, at least 0 */
-    _Atomic int64_t applied_at_ms;     /* wall time of the last commit of a plan; 0: none */
+    struct tb_histogram end_to_end_us;    /* commit at the till to visible, by the wall clocks */
+    struct tb_counter end_to_end_unknown; /* events left out of it: see TB_END_TO_END_MAX_MS */
+    _Atomic int64_t applied_at_ms;        /* wall time of the last commit of a plan; 0: none */
     _Atomic bool failing;
     _Atomic bool stopped; /* too many dead letters; failing too */
 };
@@ -37,6 +48,9 @@ struct tb_consumer_options {
     const struct tb_random *random;
     struct tb_plan_rules rules;
     int64_t dead_letter_keep_ms; /* below 0: for ever */
+    /* Of the node: the time by which dead letters expire. NULL: the wall clock, as long as it is
+     * not later than the newest record says. */
+    const struct tb_uptime *uptime;
     /* The dead-letter topic; NULL: the view stores dead letters. */
     struct tb_log_writer *dead_letters;
     /* With dead_letters: the topic that is read, and the consumer group. redrive: the topic. */
@@ -60,6 +74,9 @@ struct tb_consumer_options {
     /* count: events of this unknown type ("": of all further types) since its last report. Each
      * type is reported once a minute at most. NULL: not reported. */
     void (*on_unknown_type)(void *ctx, const char *type, uint64_t count);
+    /* The node of this dead letter is parked now; without a node: such records are left out. NULL:
+     * not reported. */
+    void (*on_parked)(void *ctx, const struct tb_plan_dead_letter *surplus);
     /* Every hour, with a view that stores offsets: everything before next is on the view's disk,
      * and the consumer will not read it again. NULL: not reported. */
     void (*on_durable)(void *ctx, int32_t partition, int64_t next);
@@ -84,7 +101,7 @@ TB_CHECKED enum tb_code tb_consumer_drop_dead_letter(struct tb_consumer *consume
                                                      int64_t wait_ms, struct tb_error *err);
 /* Runs call on the consumer's thread between two batches, when no plan is open in the view, and
  * returns its result. TB_BUSY, TB_UNAVAILABLE: it was not called. TB_UNKNOWN: it has begun but not
- * ended within wait_ms, and goes on to use ctx. */
+ * ended within wait_ms (below 0: no limit), and goes on to use ctx. */
 TB_CHECKED enum tb_code tb_consumer_call(struct tb_consumer *consumer,
                                          enum tb_code (*call)(void *ctx, struct tb_error *err),
                                          void *ctx, int64_t wait_ms, struct tb_error *err);

@@ -9,8 +9,8 @@
 #pragma once
 #include "base/thread/thread_call.h"
 #include "base/time/backoff.h"
-#include "base/time/retention_clock.h"
 #include "query/consumer/consumer.h"
+#include "query/consumer/sender_limits.h"
 #include "query/dead_letters/dlt_writer.h"
 #include "query/projection/unknown_types.h"
 
@@ -70,9 +70,12 @@ struct tb_consumer_group {
     size_t committed_count; /* of FLUSHED: plans whose offset the log has */
 };
 
-/* The first checkpoint is an hour after the start: retention decides by a clock that may be wrong
- * until then. */
+/* From one checkpoint to the next, and from the start to the first: a node that is switched off
+ * each evening has some too. */
 #define TB_CONSUMER_CHECKPOINT_MS (60 * 60 * 1000)
+#define TB_CONSUMER_FIRST_CHECKPOINT_MS (60 * 1000)
+
+#define TB_CONSUMER_KEEP_UP_MS 1000 /* between two calls of the view's keep_up */
 
 /* How many dead letters one scan sends. */
 #define TB_REDRIVE_MAX 64
@@ -95,9 +98,12 @@ struct tb_consumer {
     int64_t retry_at_ms;                 /* of PAUSED; monotonic */
     int32_t deferrals;    /* in a row: partitions of which nothing could be applied */
     int64_t expire_at_ms; /* monotonic */
-    struct tb_retention_clock retention_clock;
+    /* The highest timestamp of a record, advanced by the monotonic clock since; 0: none read. */
+    int64_t record_time_ms, record_seen_ms;
     int64_t checkpoint_at_ms; /* monotonic */
     bool synced;              /* the view is on the disk as it is */
+    int64_t keep_up_at_ms;    /* monotonic */
+    bool keeps_up;            /* the view's keep_up may have something to do */
 
     struct tb_log_batch batch;
     struct tb_arena copy_arena; /* of the batch, if it is a copy */
@@ -120,9 +126,7 @@ struct tb_consumer {
     struct tb_redrive redrive;
     struct tb_unknown_types unknown;
     struct tb_dlt_writer *dlt_writer; /* NULL: the view stores dead letters */
-    /* Ring of the times at which the last ones were committed; monotonic. */
-    int64_t dead_letter_at_ms[TB_DEAD_LETTERS_PER_MINUTE];
-    size_t dead_letter_count; /* ever */
+    struct tb_sender_limits senders;  /* used with dlt_writer */
 };
 
 /* consumer.c */
@@ -176,6 +180,9 @@ void tb_consumer_clear_group(struct tb_consumer *consumer);
 /* checkpoint.c: makes the view durable when that is due, and reports its offsets. Only with an
  * empty group. */
 TB_CHECKED enum tb_code tb_consumer_checkpoint(struct tb_consumer *consumer, struct tb_error *err);
+
+/* Calls the view's keep_up when that is due. */
+void tb_consumer_keep_up(struct tb_consumer *consumer);
 
 /* redrive.c */
 /* Redrives dead letters whose missing version has come, when that is due. */

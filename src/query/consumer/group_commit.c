@@ -37,6 +37,15 @@ void tb_consumer_add_to_group(struct tb_consumer *consumer)
     consumer->tries = 0;
 }
 
+/* Two wall clocks differ by this, or one clock at two moments. */
+static void observe_end_to_end(struct tb_consumer_stats *stats, int64_t difference_ms)
+{
+    if (difference_ms < 0 || difference_ms > TB_END_TO_END_MAX_MS)
+        tb_counter_add(&stats->end_to_end_unknown, 1);
+    else
+        tb_histogram_observe(&stats->end_to_end_us, difference_ms * 1000);
+}
+
 static void count(struct tb_consumer *consumer, const struct tb_plan *plan)
 {
     int64_t now_ms = tb_clock_wall_ms(consumer->options.clock);
@@ -44,25 +53,16 @@ static void count(struct tb_consumer *consumer, const struct tb_plan *plan)
     for (int result = 0; result < TB_EVENT_RESULT_COUNT; result++)
         tb_counter_add(&consumer->stats.events[result], plan->results[result]);
     for (size_t i = 0; i < plan->results[TB_APPLIED]; i++)
-        tb_histogram_observe(&consumer->stats.end_to_end_us,
-                             (now_ms - plan->occurred_at_ms[i]) * 1000);
+        observe_end_to_end(&consumer->stats, now_ms - plan->occurred_at_ms[i]);
     atomic_store_explicit(&consumer->stats.applied_at_ms, now_ms, memory_order_relaxed);
 }
 
-/* Replays are not counted: a failed one does not mean that this program cannot read the events. */
 static void note_dead_letters(struct tb_consumer *consumer, const struct tb_plan *plan)
 {
-    int64_t now_ms = tb_clock_mono_ms(consumer->options.clock);
-
     tb_consumer_note_dead_letters(consumer, plan);
     if (!consumer->dlt_writer)
         return;
-    for (size_t i = 0; i < plan->dead_letter_count; i++) {
-        if (tb_plan_dead_letter_is_new(&plan->dead_letters[i]))
-            consumer
-                ->dead_letter_at_ms[consumer->dead_letter_count++ % TB_DEAD_LETTERS_PER_MINUTE] =
-                now_ms;
-    }
+    tb_senders_note(&consumer->senders, plan, tb_clock_mono_ms(consumer->options.clock));
     tb_dlt_writer_reset(consumer->dlt_writer);
 }
 
@@ -72,6 +72,7 @@ static enum tb_code flush_view(struct tb_consumer *consumer, struct tb_error *er
     struct tb_view *view = consumer->options.view;
 
     consumer->synced = false; /* a flush that fails may still have happened */
+    consumer->keeps_up = view->ops->keep_up != NULL;
     if (view->ops->flush)
         TB_TRY(view->ops->flush(view, err));
     enter(group, TB_CONSUMER_GROUP_FLUSHED);

@@ -28,10 +28,14 @@ static bool send(void *ctx, const struct tb_dead_letter *letter)
     struct tb_log_reader *reader = options->reader;
     struct tb_redrive *redrive = &consumer->redrive;
     TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
+    struct tb_str node = tb_dead_letter_node(letter);
     struct tb_error err = {0};
     struct tb_record record;
     enum tb_code code;
 
+    if (node.ptr &&
+        tb_sender_is_parked(&consumer->senders, node, tb_clock_mono_ms(options->clock)))
+        return true; /* later */
     if (reader->ops->is_assigned && !reader->ops->is_assigned(reader, letter->position.partition))
         return true; /* the reader of that partition redrives it */
     code = tb_replay_record(letter, options->topic, (struct tb_str){0}, /* redriven= */ true,

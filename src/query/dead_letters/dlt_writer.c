@@ -63,15 +63,28 @@ bool tb_is_dlt_header(struct tb_str name)
     return name.len >= prefix.len && memcmp(name.ptr, prefix.ptr, prefix.len) == 0;
 }
 
-static size_t copy_headers(const struct tb_record *record, struct tb_header *headers)
+static size_t header_size(const struct tb_header *header)
 {
-    size_t count = 0;
+    return header->name.len + header->value.len;
+}
 
-    /* Headers beyond the limit of our logs are left out; they are still at the original offset. */
+/* Headers that would go beyond what a log takes with ours are left out; they are still at the
+ * original offset. */
+static size_t copy_headers(const struct tb_record *record, size_t our_size,
+                           struct tb_header *headers)
+{
+    size_t count = 0, size = our_size;
+
     for (size_t i = 0; i < record->header_count && count < TB_LOG_HEADERS_MAX - TB_DLT_HEADERS;
          i++) {
-        if (!tb_is_dlt_header(record->headers[i].name))
-            headers[count++] = record->headers[i];
+        const struct tb_header *header = &record->headers[i];
+
+        if (tb_is_dlt_header(header->name))
+            continue;
+        size += header_size(header);
+        if (size > TB_LOG_HEADER_BYTES_MAX)
+            break;
+        headers[count++] = *header;
     }
     return count;
 }
@@ -84,7 +97,8 @@ bool tb_dlt_record(const struct tb_dlt_writer_options *options,
     const struct tb_header ours[TB_DLT_HEADERS] = {
         {TB_STR("kafka_dlt-original-topic"), tb_str_of(options->topic)},
         {TB_STR("kafka_dlt-original-partition"), number(arena, (uint32_t)record->partition, 4)},
-        {TB_STR("kafka_dlt-original-offset"), number(arena, (uint64_t)record->offset, 8)},
+        {TB_STR("kafka_dlt-original-offset"),
+         number(arena, (uint64_t)tb_log_offset(record->offset), 8)},
         {TB_STR("kafka_dlt-original-timestamp"), number(arena, (uint64_t)record->timestamp_ms, 8)},
         {TB_STR("kafka_dlt-original-timestamp-type"), TB_STR("CreateTime")},
         {TB_STR("kafka_dlt-original-consumer-group"), tb_str_of(options->group)},
@@ -93,13 +107,15 @@ bool tb_dlt_record(const struct tb_dlt_writer_options *options,
         {TB_STR("tillbox-omitted"),
          form == TB_DLT_WITHOUT_VALUE ? TB_STR("value") : TB_STR("key,value,headers")},
     };
-    size_t copied = 0, added = TB_DLT_HEADERS - (form == TB_DLT_COMPLETE);
+    size_t copied = 0, added = TB_DLT_HEADERS - (form == TB_DLT_COMPLETE), our_size = 0;
     struct tb_header *headers = tb_arena_array(arena, TB_LOG_HEADERS_MAX, sizeof *headers);
 
     if (!headers || !ours[1].value.ptr || !ours[2].value.ptr || !ours[3].value.ptr)
         return false;
+    for (size_t i = 0; i < added; i++)
+        our_size += header_size(&ours[i]);
     if (form != TB_DLT_HEADERS_ONLY)
-        copied = copy_headers(record, headers);
+        copied = copy_headers(record, our_size, headers);
     memcpy(headers + copied, ours, added * sizeof *headers);
     *ret_record = (struct tb_record){
         .partition = record->partition,

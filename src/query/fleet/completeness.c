@@ -2,18 +2,17 @@
 
 /* Walks an epoch's sequences from the first one on. */
 struct walk {
-    struct tb_epoch_report *progress;
+    struct tb_hole holes[TB_NODE_HOLES_MAX];
+    size_t hole_count;
     int64_t next; /* every lower sequence was looked at */
 };
 
 static void add_hole(struct walk *walk, int64_t from, int64_t to)
 {
-    struct tb_epoch_report *progress = walk->progress;
-
-    if (progress->hole_count > 0 && progress->holes[progress->hole_count - 1].to == from - 1)
-        progress->holes[progress->hole_count - 1].to = to;
-    else if (progress->hole_count < TB_NODE_HOLES_MAX)
-        progress->holes[progress->hole_count++] = (struct tb_hole){from, to};
+    if (walk->hole_count > 0 && walk->holes[walk->hole_count - 1].to == from - 1)
+        walk->holes[walk->hole_count - 1].to = to;
+    else if (walk->hole_count < TB_NODE_HOLES_MAX)
+        walk->holes[walk->hole_count++] = (struct tb_hole){from, to};
 }
 
 /* Missing sequences after the last one that arrived are no hole: they may still come. */
@@ -35,11 +34,8 @@ static void walk_chunk(struct walk *walk, const struct tb_sequence_chunk *chunk)
 static enum tb_code measure(const struct tb_received_sequences *received, struct tb_arena *arena,
                             struct tb_epoch_report *progress, struct tb_error *err)
 {
-    struct walk walk = {.progress = progress, .next = 1};
+    struct walk walk = {.next = 1};
 
-    progress->holes = tb_arena_array(arena, TB_NODE_HOLES_MAX, sizeof *progress->holes);
-    if (!progress->holes)
-        return tb_error_set(err, TB_INTERNAL, "out of memory looking at a node");
     if (received) {
         walk.next = received->full_chunks * TB_SEQUENCE_CHUNK_SIZE + 1;
         for (size_t i = 0; i < received->chunk_count; i++)
@@ -47,6 +43,11 @@ static enum tb_code measure(const struct tb_received_sequences *received, struct
         if (received->last_sequence > progress->last_sequence)
             progress->last_sequence = received->last_sequence;
     }
+    progress->holes = tb_arena_array(arena, walk.hole_count + 1, sizeof *progress->holes);
+    if (!progress->holes)
+        return tb_error_set(err, TB_INTERNAL, "out of memory looking at a node");
+    memcpy(progress->holes, walk.holes, walk.hole_count * sizeof *progress->holes);
+    progress->hole_count = walk.hole_count;
     progress->complete_through =
         progress->hole_count > 0 ? progress->holes[0].from - 1 : walk.next - 1;
     if (walk.next - 1 > progress->last_sequence)
@@ -154,16 +155,19 @@ static enum tb_node_state state_of(const struct tb_node_report *status, int64_t 
         if (!is_complete(&status->epochs[i]))
             return TB_NODE_BEHIND;
     }
-    return TB_NODE_CURRENT;
+    return status->conflicts + status->parked > 0 ? TB_NODE_BEHIND : TB_NODE_CURRENT;
 }
 
 enum tb_code tb_node_report_make(const char *name, const struct tb_node *node,
                                  const struct tb_received_sequences *received,
-                                 size_t received_count, int64_t late_orders, int64_t now_ms,
-                                 struct tb_arena *arena, struct tb_node_report *ret_status,
-                                 struct tb_error *err)
+                                 size_t received_count, const struct tb_node_findings *findings,
+                                 int64_t now_ms, struct tb_arena *arena,
+                                 struct tb_node_report *ret_status, struct tb_error *err)
 {
-    struct tb_node_report status = {.pending = -1, .late_orders = late_orders};
+    struct tb_node_report status = {.pending = -1,
+                                    .late_orders = findings->late_orders,
+                                    .conflicts = findings->conflicts,
+                                    .parked = findings->parked};
     size_t len = strlen(name);
 
     TB_ASSERT(len < sizeof status.node);
@@ -181,9 +185,13 @@ enum tb_code tb_node_report_make(const char *name, const struct tb_node *node,
             status.last_seen_at_ms = received[i].last_at_ms;
     }
     TB_TRY(measure_all(node, received, received_count, arena, &status, err));
-    status.complete_through_at_ms = complete_at(node, &status);
-    status.state = is_forked(node, received, received_count, now_ms) ? TB_NODE_FORKED
-                                                                     : state_of(&status, now_ms);
+    status.complete_through_at_ms = findings->refuses_epochs ? 0 : complete_at(node, &status);
+    /* The view lacks an event that has arrived: from then on it is not complete. */
+    if (findings->held_since_ms > 0 && status.complete_through_at_ms >= findings->held_since_ms)
+        status.complete_through_at_ms = findings->held_since_ms - 1;
+    status.state = findings->refuses_epochs || is_forked(node, received, received_count, now_ms)
+                       ? TB_NODE_FORKED
+                       : state_of(&status, now_ms);
     *ret_status = status;
     return TB_OK;
 }

@@ -41,7 +41,7 @@ static void add_batch(struct tb_heartbeat_feed *feed, const struct tb_log_batch 
     }
     feed->commit_due = true;
     feed->commit_partition = batch->partition;
-    feed->commit_next = batch->records[batch->count - 1].offset + 1;
+    tb_log_place_set(&feed->commit_place, &batch->records[batch->count - 1]);
 }
 
 /* Saves the heartbeats that are not saved yet, and commits their offset. */
@@ -52,8 +52,11 @@ static enum tb_code save(struct tb_heartbeat_feed *feed, struct tb_error *err)
     if (feed->unsaved_count > 0)
         TB_TRY(feed->options.save(feed->options.ctx, feed->unsaved, feed->unsaved_count, err));
     feed->unsaved_count = 0;
+    if (feed->commit_due && feed->options.passed)
+        TB_TRY(feed->options.passed(feed->options.ctx, feed->commit_partition, &feed->commit_place,
+                                    err));
     if (feed->commit_due)
-        TB_TRY(reader->ops->commit(reader, feed->commit_partition, feed->commit_next, err));
+        TB_TRY(reader->ops->commit(reader, feed->commit_partition, feed->commit_place.next, err));
     feed->commit_due = false;
     return TB_OK;
 }

@@ -8,7 +8,7 @@
  * Errors:  reported once per outage, and so is its end. */
 #pragma once
 #include "base/time/backoff.h"
-#include "bridge/log/log.h"
+#include "bridge/log/place.h"
 #include "query/fleet/nodes.h"
 
 /* Heartbeats that are read and saved together. */
@@ -21,6 +21,9 @@ struct tb_heartbeat_feed_options {
     /* Saves all of them, in this order. */
     enum tb_code (*save)(void *ctx, const struct tb_heartbeat_record *list, size_t count,
                          struct tb_error *err);
+    /* All records before the place are saved. NULL: nobody stores it. */
+    enum tb_code (*passed)(void *ctx, int32_t partition, const struct tb_log_place *place,
+                           struct tb_error *err);
     /* Once per outage: the error that began it, and TB_OK when it is over. */
     void (*on_outage)(void *ctx, const struct tb_error *err);
     void *ctx;
@@ -32,7 +35,7 @@ struct tb_heartbeat_feed {
     size_t unsaved_count;
     bool commit_due; /* the batch's next offset is not committed to the log yet */
     int32_t commit_partition;
-    int64_t commit_next;
+    struct tb_log_place commit_place;
     bool paused, failing;
     int64_t retry_at_ms;    /* monotonic */
     uint64_t invalid_count; /* records that are no heartbeats */

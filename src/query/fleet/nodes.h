@@ -20,6 +20,9 @@
 #define TB_NODE_SILENT_MS 90000
 /* Two stores with one name sent heartbeats in turn: shown for a day after the last turn. */
 #define TB_NODE_FORK_SHOWN_MS (INT64_C(24) * 60 * 60 * 1000)
+/* How many epochs the arrived sequences are stored of. Only restores and copies of a store begin
+ * one; whoever makes up epochs shows as forked, and costs no more. */
+#define TB_NODE_EPOCHS_FOLLOWED 64
 /* How many holes are listed at most. */
 #define TB_NODE_HOLES_MAX 100
 
@@ -73,7 +76,14 @@ struct tb_received_sequences {
     size_t chunk_count;
 };
 
-enum tb_node_state { TB_NODE_CURRENT, TB_NODE_BEHIND, TB_NODE_SILENT, TB_NODE_FORKED };
+/* The worse, the higher. */
+enum tb_node_state {
+    TB_NODE_CURRENT,
+    TB_NODE_BEHIND,
+    TB_NODE_SILENT,
+    TB_NODE_FORKED,
+    TB_NODE_STATE_COUNT
+};
 const char *tb_node_state_name(enum tb_node_state state); /* "current" */
 /* A node as GET /nodes shows it. */
 struct tb_node_report {
@@ -86,6 +96,7 @@ struct tb_node_report {
     bool has_clock_offset;
     int64_t clock_offset_ms; /* its clock minus the log's */
     int64_t late_orders;
+    int64_t conflicts, parked; /* open dead letters of its events with these reasons */
     struct tb_epoch_report {
         char epoch[TB_EPOCH_SIZE];
         int64_t complete_through, last_sequence;
@@ -100,10 +111,14 @@ struct tb_node_report_list {
     struct tb_node_report *nodes;
     size_t count;
 };
+/* What else the centre has found about a node. */
+struct tb_node_findings {
+    bool refuses_epochs; /* events of further epochs than are followed: what is missing? */
+    int64_t late_orders, conflicts, parked;
+    int64_t held_since_ms; /* when the first of those events occurred; 0: there are none */
+};
 /* node: NULL if no heartbeat arrived. */
-TB_CHECKED enum tb_code tb_node_report_make(const char *name, const struct tb_node *node,
-                                            const struct tb_received_sequences *received,
-                                            size_t received_count, int64_t late_orders,
-                                            int64_t now_ms, struct tb_arena *arena,
-                                            struct tb_node_report *ret_status,
-                                            struct tb_error *err);
+TB_CHECKED enum tb_code tb_node_report_make(
+    const char *name, const struct tb_node *node, const struct tb_received_sequences *received,
+    size_t received_count, const struct tb_node_findings *findings, int64_t now_ms,
+    struct tb_arena *arena, struct tb_node_report *ret_status, struct tb_error *err);

@@ -1,4 +1,5 @@
 #include "query/projection/dead_letter.h"
+#include "base/values/quantity.h"
 #include <stdio.h>
 
 static const char *const status_names[] = {
@@ -14,18 +15,14 @@ const char *tb_dead_letter_status_name(enum tb_dead_letter_status status)
 
 bool tb_dead_letter_status_parse(struct tb_str text, enum tb_dead_letter_status *ret_status)
 {
-    for (size_t i = 0; i < sizeof status_names / sizeof *status_names; i++) {
-        if (tb_str_eq(text, tb_str_of(status_names[i]))) {
-            *ret_status = (enum tb_dead_letter_status)i;
-            return true;
-        }
-    }
-    return false;
+    return tb_name_find(text, tb_dead_letter_status_name, TB_DEAD_LETTER_DROPPED + 1, ret_status);
 }
 
 bool tb_dead_letter_redrives_exhausted(const struct tb_dead_letter *letter)
 {
-    return letter->redrives >= TB_REDRIVES_MAX && tb_str_eq(letter->reason, TB_STR(TB_REASON_GAP));
+    return letter->redrives >= TB_REDRIVES_MAX &&
+           (tb_str_eq(letter->reason, TB_STR(TB_REASON_GAP)) ||
+            tb_str_eq(letter->reason, TB_STR(TB_REASON_PARKED)));
 }
 
 void tb_dead_letter_id_format(const char *topic, struct tb_dead_letter_position position,
@@ -40,24 +37,16 @@ void tb_dead_letter_id_format(const char *topic, struct tb_dead_letter_position 
 /* Cuts "-<number>" off the end; the number as it would be written, at most max. */
 static bool cut_number(struct tb_str *text, int64_t max, int64_t *ret_number)
 {
-    size_t at = text->len, digits;
-    int64_t number = 0;
+    size_t at = text->len;
 
     while (at > 0 && text->ptr[at - 1] != '-')
         at--;
-    digits = text->len - at;
-    if (at == 0 || digits == 0 || (digits > 1 && text->ptr[at] == '0'))
+    struct tb_str digits = {text->ptr + at, text->len - at};
+    if (at == 0 || (digits.len > 1 && digits.ptr[0] == '0') ||
+        !tb_quantity_parse(digits, tb_unit_none, ret_number))
         return false;
-    for (size_t i = at; i < text->len; i++) {
-        int digit = text->ptr[i] - '0';
-
-        if (digit < 0 || digit > 9 || number > (max - digit) / 10)
-            return false;
-        number = number * 10 + digit;
-    }
     text->len = at - 1;
-    *ret_number = number;
-    return true;
+    return *ret_number <= max;
 }
 
 bool tb_dead_letter_id_parse(struct tb_str id, struct tb_str *ret_topic,

@@ -3,7 +3,8 @@
  * A dead letter is identified by its record's position in the log. A replayed record gets another
  * offset; its header tillbox-mended names the dead letter, whose status then changes:
  *
- *           +--> REPLAYED   the record was applied, or was a duplicate
+ *           +--> REPLAYED   the record was applied, or was a duplicate, or a snapshot of the
+ *           |               order has overtaken it
  *   OPEN <--+
  *           +--> DROPPED    somebody discarded it; a replay may still bring it back
  *
@@ -15,10 +16,14 @@
  * Errors:  false: the text does not have the form.
  * Units:   Unix milliseconds. */
 #pragma once
-#include "bridge/log/log.h"
+#include "bridge/log/place.h"
 #include "order/event.h"
 
 #define TB_REASON_GAP "tillbox.gap"
+/* The version is there with another event id, or the event is of an epoch that a restore ended. */
+#define TB_REASON_CONFLICT "tillbox.conflict"
+/* The record's node is parked (consumer.h). It was not judged, and follows by itself. */
+#define TB_REASON_PARKED "tillbox.parked"
 /* Names the dead letter that a record was replayed for. */
 #define TB_HEADER_REPLAY_OF "tillbox-mended"
 /* The replay is a redrive. */
@@ -53,8 +58,11 @@ struct tb_dead_letter {
     const struct tb_header *headers;
     size_t header_count;
 };
-/* True: its reason is gap, and it has failed too often to be redriven again. */
+/* True: its reason is gap or parked, and it has failed too often to be redriven again. */
 bool tb_dead_letter_redrives_exhausted(const struct tb_dead_letter *letter);
+
+/* The node that its ce_source names; absent: none. */
+struct tb_str tb_dead_letter_node(const struct tb_dead_letter *letter);
 
 /* A topic's name (up to 249 bytes), two numbers with hyphens, and a NUL. */
 #define TB_DEAD_LETTER_ID_SIZE 290

@@ -135,7 +135,7 @@ bool tb_plan_reserve(struct tb_plan *plan, size_t count)
     plan->arena.chunk_size = ARENA_CHUNK;
     plan->orders = tb_arena_array(&plan->arena, count, sizeof(struct tb_planned_order *));
     plan->occurred_at_ms = tb_arena_array(&plan->arena, count, sizeof(int64_t));
-    plan->sales_deltas = tb_arena_array(&plan->arena, count, sizeof *plan->sales_deltas);
+    plan->sales_deltas = tb_arena_array(&plan->arena, 2 * count, sizeof *plan->sales_deltas);
     plan->origins = tb_arena_array(&plan->arena, count, sizeof *plan->origins);
     return plan->orders && plan->occurred_at_ms && plan->sales_deltas && plan->origins &&
            reserve_index(plan, count);

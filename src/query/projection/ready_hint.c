@@ -27,15 +27,18 @@ void tb_ready_collect_acks(struct tb_ready_publisher *publisher)
 
 /* False: the hint was not published, so do not try the others (the log refuses it, or out of
  * memory). */
-static bool publish(struct tb_ready_publisher *publisher, const struct tb_order *order)
+static bool publish(struct tb_ready_publisher *publisher, const struct tb_planned_order *planned)
 {
     static const struct tb_header type = {TB_STR("content-type"), TB_STR("application/json")};
+    const struct tb_order *order = &planned->order;
     struct tb_error err = {0};
 
     tb_buf_clear(&publisher->value);
     tb_buf_addc(&publisher->value, '{');
     tb_json_member_str(&publisher->value, "orderId", tb_str_of(order->order_id));
     tb_json_member_int(&publisher->value, "version", order->version);
+    if (planned->lineage.replaced > 0)
+        tb_json_member_int(&publisher->value, "replaced", planned->lineage.replaced);
     tb_buf_addc(&publisher->value, '}');
     if (!tb_buf_ok(&publisher->value))
         return false;
@@ -59,16 +62,16 @@ void tb_ready_publish(struct tb_ready_publisher *publisher, const struct tb_plan
         const struct tb_planned_order *planned = plan->orders[i];
 
         if (planned->changed && planned->received_at_ms >= fresh_ms)
-            open = publish(publisher, &planned->order);
+            open = publish(publisher, planned);
     }
     tb_ready_collect_acks(publisher);
 }
 
 bool tb_ready_decode(const struct tb_record *record, char ret_order_id[TB_UUID_SIZE],
-                     int64_t *ret_version)
+                     int64_t *ret_version, int64_t *ret_replaced)
 {
     TB_CLEANUP(tb_json_freep) struct tb_json *root = NULL;
-    const struct tb_json *order_id, *version;
+    const struct tb_json *order_id, *version, *replaced;
     struct tb_error err = {0};
 
     if (!record->value.ptr || record->value.len > VALUE_MAX ||
@@ -76,6 +79,10 @@ bool tb_ready_decode(const struct tb_record *record, char ret_order_id[TB_UUID_S
         return false;
     order_id = tb_json_get(root, "orderId");
     version = tb_json_get(root, "version");
+    replaced = tb_json_get(root, "replaced");
+    *ret_replaced = 0; /* it has never been, or an earlier version publishes */
+    if (replaced && !tb_json_int(replaced, ret_replaced))
+        return false;
     return order_id && version && tb_uuid_parse(tb_json_string(order_id), ret_order_id) &&
            tb_json_int(version, ret_version) && *ret_version > 0;
 }

@@ -26,6 +26,6 @@ void tb_ready_publish(struct tb_ready_publisher *publisher, const struct tb_plan
 /* Collects the log's acknowledgements; call it from time to time. */
 void tb_ready_collect_acks(struct tb_ready_publisher *publisher);
 
-/* False: it is no hint. */
+/* False: it is no hint. replaced: how often a snapshot has replaced the order. */
 bool tb_ready_decode(const struct tb_record *record, char ret_order_id[TB_UUID_SIZE],
-                     int64_t *ret_version);
+                     int64_t *ret_version, int64_t *ret_replaced);

@@ -1,3 +1,5 @@
+#include "base/values/node_status.h"
+#include "base/values/quantity.h"
 #include "query/projection/plan_priv.h"
 #include <string.h>
 
@@ -40,19 +42,7 @@ void tb_plan_read_headers(const struct tb_record *record, struct tb_plan_headers
 
 bool tb_plan_parse_number(struct tb_str text, int64_t *ret_value)
 {
-    int64_t value = 0;
-
-    if (!text.ptr || text.len == 0)
-        return false;
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] < '0' || text.ptr[i] > '9')
-            return false;
-        value = value * 10 + (text.ptr[i] - '0');
-        if (value > TB_JSON_INT_MAX)
-            return false;
-    }
-    *ret_value = value;
-    return true;
+    return tb_quantity_parse(text, tb_unit_none, ret_value) && *ret_value <= TB_JSON_INT_MAX;
 }
 
 struct tb_str tb_plan_source_node(struct tb_str source)
@@ -64,25 +54,16 @@ struct tb_str tb_plan_source_node(struct tb_str source)
     return (struct tb_str){source.ptr + prefix.len, source.len - prefix.len};
 }
 
-static bool is_node_name(struct tb_str node)
+struct tb_str tb_dead_letter_node(const struct tb_dead_letter *letter)
 {
-    for (size_t i = 0; i < node.len; i++) {
-        char c = node.ptr[i];
+    struct tb_str source = {0}, node;
 
-        if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') &&
-            c != '-')
-            return false;
+    for (size_t i = 0; i < letter->header_count && !source.ptr; i++) {
+        if (tb_str_eq(letter->headers[i].name, TB_STR("ce_source")))
+            source = letter->headers[i].value;
     }
-    return node.len > 0 && node.len <= TB_NODE_MAX;
-}
-
-static bool is_epoch(struct tb_str epoch)
-{
-    for (size_t i = 0; i < epoch.len; i++) {
-        if (!strchr("0123456789abcdef", epoch.ptr[i]) || epoch.ptr[i] == '\0')
-            return false;
-    }
-    return epoch.len == sizeof((struct tb_plan_origin *)0)->epoch - 1;
+    node = tb_plan_source_node(source);
+    return tb_node_name_valid(node) ? node : (struct tb_str){0};
 }
 
 void tb_plan_add_origin(struct tb_plan *plan, const struct tb_record *record,
@@ -92,7 +73,7 @@ void tb_plan_add_origin(struct tb_plan *plan, const struct tb_record *record,
                                     .event_id = headers->id,
                                     .timestamp_ms = record->timestamp_ms};
 
-    if (!is_node_name(origin.node) || !is_epoch(headers->epoch) ||
+    if (!tb_node_name_valid(origin.node) || !tb_epoch_valid(headers->epoch) ||
         !tb_plan_parse_number(headers->sequence, &origin.sequence) || origin.sequence == 0)
         return;
     memcpy(origin.epoch, headers->epoch.ptr, headers->epoch.len);

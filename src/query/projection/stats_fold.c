@@ -64,7 +64,7 @@ static struct tb_stats_row *find_or_add(struct tb_stats_fold *fold, const char *
 }
 
 static enum tb_code add(struct tb_stats_fold *fold, const char *key, const char *currency,
-                        int64_t orders, int64_t returns, int64_t cancelled, int64_t total_minor,
+                        int64_t orders, int64_t returns, int64_t cancelled, tb_sum total_minor,
                         struct tb_error *err)
 {
     struct tb_stats_row *row = find_or_add(fold, key, currency);
@@ -74,14 +74,13 @@ static enum tb_code add(struct tb_stats_fold *fold, const char *key, const char 
     row->orders += orders;
     row->returns += returns;
     row->cancelled += cancelled;
-    if (__builtin_add_overflow(row->total_minor, total_minor, &row->total_minor))
-        return tb_error_set(err, TB_INTERNAL, "the sum of %s leaves 64 bits", currency);
+    row->total_minor += total_minor;
     return TB_OK;
 }
 
 enum tb_code tb_stats_fold_add(struct tb_stats_fold *fold, const char *key, const char *currency,
                                enum tb_order_kind kind, enum tb_order_status status, int64_t count,
-                               int64_t total_minor, struct tb_error *err)
+                               tb_sum total_minor, struct tb_error *err)
 {
     bool cancelled = status == TB_CANCELLED;
 

@@ -5,8 +5,7 @@
  * well, and its amount is left out of the total.
  *
  * Memory:  rows live in the given arena. A struct with only `arena` set is empty.
- * Errors:  TB_INTERNAL: out of memory, or a sum does not fit into 64 bits. Do not use the struct
- *          again. */
+ * Errors:  TB_INTERNAL: out of memory. Do not use the struct again. */
 #pragma once
 #include "query/projection/view.h"
 
@@ -21,7 +20,7 @@ struct tb_stats_fold {
 TB_CHECKED enum tb_code tb_stats_fold_add(struct tb_stats_fold *fold, const char *key,
                                           const char *currency, enum tb_order_kind kind,
                                           enum tb_order_status status, int64_t count,
-                                          int64_t total_minor, struct tb_error *err);
+                                          tb_sum total_minor, struct tb_error *err);
 /* Sorts the rows and adds up the totals per currency. With TB_GROUP_NONE ret_stats has only
  * totals. */
 TB_CHECKED enum tb_code tb_stats_fold_finish(struct tb_stats_fold *fold, enum tb_group_by group_by,

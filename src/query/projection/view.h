@@ -9,6 +9,7 @@
  * Errors:  TB_UNAVAILABLE, TB_BUSY, TB_FULL, TB_UNKNOWN: none of the plan is written, or all of it
  *          may be; committing the same plan again is safe. TB_INVALID: it can never be written. */
 #pragma once
+#include "base/values/sum.h"
 #include "bridge/log/log.h"
 #include "order/event.h"
 #include "query/projection/plan.h"
@@ -16,10 +17,14 @@
 /* Called for each dead letter; its texts are valid during the call. False: the callback did not
  * use this one, and wants no further ones. */
 typedef bool tb_dead_letter_fn(void *ctx, const struct tb_dead_letter *letter);
-/* Called for each order of a list, or of a scan; the arguments are valid during the call. */
-typedef void tb_listed_order_fn(void *ctx, struct tb_str order_id, int64_t placed_at_ms,
+/* Called for each order of a list, as tb_dead_letter_fn, or of a scan; the arguments are valid
+ * during the call. A view may keep values of an order a second time, to find and sort it by:
+ * other_column names one that is not the order's, as the API calls it; NULL: all are, or it keeps
+ * none. */
+typedef bool tb_listed_order_fn(void *ctx, struct tb_str order_id, int64_t placed_at_ms,
                                 struct tb_str doc);
-typedef void tb_scanned_order_fn(void *ctx, const struct tb_order *order);
+typedef void tb_scanned_order_fn(void *ctx, const struct tb_order *order,
+                                 const char *other_column);
 
 struct tb_view {
     const struct tb_view_ops *ops;
@@ -43,10 +48,12 @@ struct tb_view_ops {
     enum tb_code (*load)(struct tb_view *view, const char *order_id, struct tb_arena *arena,
                          struct tb_planned_order *ret_order, struct tb_error *err);
     /* Writes the plan and its next offset. An order that the view has in this or a later version
-     * stays as it is, and so does a higher offset. TB_INVALID: the order with the index
+     * (after as many replacements, or more: lineage.h) stays as it is, and so does a higher
+     * offset. TB_INVALID: the order with the index
      * view->refused_index can never be written; others may have been. Plan again without it.
      * TB_CONFLICT: the plan was made for a view that is no longer served, nothing is written; plan
-     * again. */
+     * again. TB_NOT_FOUND, as from plan_limit: the view does not stand where it stood; read again
+     * from where it stands. TB_BUSY: acquire the fence again before the next try. */
     enum tb_code (*commit)(struct tb_view *view, const struct tb_plan *plan, struct tb_error *err);
     /* Makes the committed plans visible to readers; they can no longer be undone. NULL (undo
      * is NULL too): commit does this itself. */
@@ -55,16 +62,23 @@ struct tb_view_ops {
     void (*undo)(struct tb_view *view);
     /* Makes what is flushed survive a power loss. NULL: flush, or commit, does so itself. */
     enum tb_code (*sync)(struct tb_view *view, struct tb_error *err);
+    /* Tries again what a reader of the file or a full disk has stopped. True: something is left,
+     * call it again in a second or so. NULL: nothing is ever left. */
+    bool (*keep_up)(struct tb_view *view);
     /* The next offset to read of a partition; -1: none was ever committed. NULL: the view
      * stores no offsets; those of the consumer group in the log are used. */
     enum tb_code (*offset)(struct tb_view *view, int32_t partition, int64_t *ret_next,
                            struct tb_error *err);
-    /* Removes up to limit dead letters older than before_ms; writes nothing if there are
-     * none. NULL: the view removes old ones by other means. */
+    /* Has the node sent a heartbeat? NULL: no node is known. */
+    enum tb_code (*knows_node)(struct tb_view *view, const char *node, bool *ret_known,
+                               struct tb_error *err);
+    /* Removes up to limit dead letters that were kept from before before_ms on; writes nothing if
+     * there are none. NULL: the view removes old ones by other means. */
     enum tb_code (*expire_dead_letters)(struct tb_view *view, int64_t before_ms, int64_t limit,
                                         int64_t *ret_removed, struct tb_error *err);
-    /* Calls each for up to max dead letters that can be redriven: open, with reason gap, fewer
-     * than TB_REDRIVES_MAX redrives in a row, and a version that is the order's next one or lower.
+    /* Calls each for up to max dead letters that can be redriven: open, with reason gap or parked,
+     * fewer than TB_REDRIVES_MAX redrives in a row, and a version that is the order's next one or
+     * lower; with reason parked also one of an order that is not there.
      * Earlier dead letters of an order come first. One call looks at TB_REDRIVE_SCAN_MAX dead
      * letters at most, from scan on, and moves scan behind them: those that each did not want (it
      * returned false) are offered again when the scan starts anew. each must not use the view.
@@ -105,7 +119,7 @@ struct tb_stats_row {
     char key[64]; /* "" in totals */
     char currency[4];
     int64_t orders, returns, cancelled;
-    int64_t total_minor; /* without cancelled orders */
+    tb_sum total_minor; /* without cancelled orders */
 };
 struct tb_stats {
     struct tb_stats_row *totals, *groups; /* in the arena; ordered by key, then currency */
@@ -128,7 +142,6 @@ struct tb_view_reader_ops {
     /* Up to limit orders, sorted by id, from the id `start` on ("": from the first). */
     enum tb_code (*scan)(struct tb_view_reader *reader, const char *start, int limit,
                          tb_scanned_order_fn *each, void *ctx, struct tb_error *err);
-    /* TB_INTERNAL if a sum leaves 64 bits, so that no total is ever wrong. */
     enum tb_code (*stats)(struct tb_view_reader *reader, const struct tb_stats_filter *filter,
                           struct tb_arena *arena, struct tb_stats *ret_stats,
                           struct tb_error *err);

@@ -1,7 +1,6 @@
 /* Bounded log reader: returns the records of another reader, in each partition only those before
  * a limit. The limit may be raised at any time.
  *
- * Thread:  the owner of the other reader.
  * Memory:  borrows the other reader; a batch is valid until that reader's next poll. */
 #pragma once
 #include "bridge/log/log.h"

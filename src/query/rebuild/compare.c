@@ -51,7 +51,7 @@ static bool list_difference(struct tb_compare *compare, const char *kind)
 }
 
 /* Adds an order to the page, or notes it as the first one of the next page. */
-static void add_order(void *ctx, const struct tb_order *order)
+static void add_order(void *ctx, const struct tb_order *order, const char *other_column)
 {
     struct tb_compare_side *side = ctx;
     struct tb_compare_order *digest = &side->page[side->count];
@@ -61,8 +61,10 @@ static void add_order(void *ctx, const struct tb_order *order)
         side->ended = false;
         return;
     }
-    *digest = (struct tb_compare_order){
-        .status = order->status, .version = order->version, .total_minor = order->total_minor};
+    *digest = (struct tb_compare_order){.status = order->status,
+                                        .version = order->version,
+                                        .total_minor = order->total_minor,
+                                        .other_column = other_column};
     memcpy(digest->order_id, order->order_id, TB_UUID_SIZE);
     memcpy(digest->currency, order->currency, sizeof digest->currency);
     tb_order_hash(order, digest->hash);
@@ -92,7 +94,8 @@ static enum tb_code next_order(struct tb_compare_side *side,
 
 static bool is_same(const struct tb_compare_order *a, const struct tb_compare_order *b)
 {
-    return a->version == b->version && strcmp(a->hash, b->hash) == 0;
+    return a->version == b->version && strcmp(a->hash, b->hash) == 0 && !a->other_column &&
+           !b->other_column;
 }
 
 static void list_order(struct tb_buf *out, const char *side, const struct tb_compare_order *order)
@@ -106,6 +109,8 @@ static void list_order(struct tb_buf *out, const char *side, const struct tb_com
     tb_json_member_int(out, "totalMinor", order->total_minor);
     tb_json_member_str(out, "currency", tb_str_of(order->currency));
     tb_json_member_str(out, "hash", tb_str_of(order->hash));
+    if (order->other_column)
+        tb_json_member_str(out, "columnDiffers", tb_str_of(order->other_column));
     tb_buf_addc(out, '}');
 }
 
@@ -185,7 +190,7 @@ static void list_total(struct tb_buf *out, const char *side, const struct tb_sta
     tb_json_member_int(out, "orders", row->orders);
     tb_json_member_int(out, "returns", row->returns);
     tb_json_member_int(out, "cancelled", row->cancelled);
-    tb_json_member_int(out, "totalMinor", row->total_minor);
+    tb_sum_add_member(out, "totalMinor", row->total_minor);
     tb_buf_addc(out, '}');
 }
 

@@ -1,7 +1,7 @@
 /* Compares two views: the counts and the sum of each currency, then order by order the version and
- * a hash of the content. A stub (an order of which only the version is known) is left out. Dead
- * letters are not compared: if an event could not be applied in one view only, its order has
- * another version there.
+ * a hash of the content, and that each order is found by what it says. A stub (an order of which
+ * only the version is known) is left out. Dead letters are not compared: if an event could not be
+ * applied in one view only, its order has another version there.
  *
  * In views that nobody writes, differences are counted, and the first ones are listed as the JSON
  * text that GET /rebuild answers. In views that are being written, a difference may disappear a
@@ -11,14 +11,25 @@
  * Both views are read in the order of their ids, one page at a time, so memory does not grow with
  * the number of orders.
  *
- * Thread:  the owner of both readers.
  * Memory:  borrows the readers and the sets.
  * Errors:  the readers' codes, TB_INTERNAL when out of memory. Free the comparison then, and begin
- *          a new one.
- * Units:   money in minor units (_minor). */
+ *          a new one. */
 #pragma once
 #include "query/projection/view.h"
-#include "query/rebuild/recheck.h"
+
+/* Ids of orders that must be compared again: they differed while both views were being written,
+ * or were written after they were compared. Every other order was the same in both views. A zeroed
+ * set is ready to use. */
+#define TB_RECHECK_SET_MAX 20000 /* with more, comparing all orders page by page is as fast */
+struct tb_recheck_set {
+    char (*ids)[TB_UUID_SIZE]; /* owned; room for TB_RECHECK_SET_MAX, from the first add on */
+    size_t count;
+    bool too_many; /* an id could not be added: all orders must be compared again */
+};
+void tb_recheck_set_add(struct tb_recheck_set *set, const char *order_id);
+void tb_recheck_set_sort(struct tb_recheck_set *set); /* also drops double ids */
+void tb_recheck_set_clear(struct tb_recheck_set *set);
+void tb_recheck_set_release(struct tb_recheck_set *set);
 
 #define TB_COMPARE_PAGE 256
 /* The list has at most this many differences; all are counted. */
@@ -31,6 +42,7 @@ struct tb_compare_order {
     enum tb_order_status status;
     int64_t version, total_minor;
     char currency[4], hash[65];
+    const char *other_column; /* as for tb_scanned_order_fn; NULL: none */
 };
 struct tb_compare_side {
     struct tb_view_reader *reader;

@@ -139,37 +139,28 @@ static enum tb_code count(struct tb_rebuild *rebuild, const int64_t *next, int64
     return TB_OK;
 }
 
-/* A damaged view stays damaged, and the rest of a full disk is reserved for orders. */
-static bool is_permanent(const struct tb_error *err)
-{
-    return err->code == TB_CORRUPT || err->code == TB_FULL;
-}
-
-static enum tb_code step(struct tb_rebuild *rebuild, int64_t *ret_wait_ms, struct tb_error *err)
+static enum tb_code step(struct tb_rebuild *rebuild, const int64_t *next, int64_t *ret_wait_ms,
+                         struct tb_error *err)
 {
     /* During a comparison the step must not wait for records: they may not come soon. */
     const int64_t poll_ms = rebuild->compare ? 0 : rebuild->options.backend->poll_ms;
 
+    for (int32_t p = 0; p < rebuild->options.partitions; p++)
+        rebuild->bounded.limit[p] = next[p];
     rebuild->step_error = (struct tb_error){0};
     *ret_wait_ms = tb_consumer_step(rebuild->consumer, poll_ms);
-    if (is_permanent(&rebuild->step_error)) {
+    /* A damaged view stays damaged, and the rest of a full disk is reserved for orders. */
+    if (rebuild->step_error.code == TB_CORRUPT || rebuild->step_error.code == TB_FULL) {
         *err = rebuild->step_error;
         return err->code;
     }
     return TB_OK;
 }
 
-static void set_limits(struct tb_rebuild *rebuild, const int64_t *next)
-{
-    for (int32_t p = 0; p < rebuild->options.partitions; p++)
-        rebuild->bounded.limit[p] = next[p];
-}
-
 enum tb_code tb_rebuild_fill(struct tb_rebuild *rebuild, const int64_t *next, int64_t *ret_left,
                              int64_t *ret_wait_ms, struct tb_error *err)
 {
-    set_limits(rebuild, next);
-    TB_TRY(step(rebuild, ret_wait_ms, err));
+    TB_TRY(step(rebuild, next, ret_wait_ms, err));
     tb_rebuild_set_problem(rebuild, rebuild->step_error.text);
     return count(rebuild, next, ret_left, err);
 }
@@ -193,9 +184,8 @@ enum tb_code tb_rebuild_catch_up(struct tb_rebuild *rebuild, const int64_t *next
     TB_TRY(count(rebuild, next, &left, err));
     if (left > REACH_EVENTS_MAX)
         return tb_error_set(err, TB_BUSY, "%lld events came meanwhile", (long long)left);
-    set_limits(rebuild, next);
     for (int steps = 0; left > 0; steps++) {
-        TB_TRY(step(rebuild, &wait_ms, err));
+        TB_TRY(step(rebuild, next, &wait_ms, err));
         if (rebuild->step_error.code != TB_OK || steps == REACH_STEPS_MAX ||
             tb_clock_mono_ms(clock) >= until_ms)
             return tb_error_set(err, TB_BUSY, "%s", rebuild->step_error.text);

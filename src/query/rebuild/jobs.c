@@ -17,14 +17,15 @@ static void show_job(struct tb_rebuild *rebuild, const struct tb_rebuild_job *jo
 static enum tb_code begin_start(struct tb_rebuild *rebuild, const struct tb_rebuild_job *job,
                                 struct tb_error *err)
 {
-    const struct tb_rebuild_options *options = &rebuild->options;
+    struct tb_rebuild_generations generations;
     enum tb_code code = TB_OK;
 
     pthread_mutex_lock(&rebuild->lock);
+    tb_rebuild_get_generations(rebuild, &generations);
     if (rebuild->starting ||
         (rebuild->progress.owner[0] == '\0' && tb_rebuild_is_running(rebuild->progress.state)))
         code = tb_error_set(err, TB_CONFLICT, "a rebuild is under way");
-    else if (job->rollback && !options->backend->can_roll_back(options->backend_ctx))
+    else if (job->rollback && generations.previous == 0)
         code = tb_error_set(err, TB_CONFLICT, "there is no old view to go back to");
     else
         rebuild->starting = true;

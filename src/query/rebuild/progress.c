@@ -21,15 +21,6 @@ const char *tb_rebuild_state_name(enum tb_rebuild_state state)
     return names[state];
 }
 
-enum tb_rebuild_state tb_rebuild_state_parse(const char *name)
-{
-    for (int s = 0; s < TB_REBUILD_STATE_COUNT; s++) {
-        if (strcmp(name, tb_rebuild_state_name((enum tb_rebuild_state)s)) == 0)
-            return (enum tb_rebuild_state)s;
-    }
-    return TB_REBUILD_NONE;
-}
-
 bool tb_rebuild_is_running(enum tb_rebuild_state state)
 {
     return state >= TB_REBUILD_BUILDING && state <= TB_REBUILD_SWAPPING;
@@ -40,6 +31,12 @@ void tb_rebuild_get_progress(struct tb_rebuild *rebuild, struct tb_rebuild_progr
     pthread_mutex_lock(&rebuild->lock);
     *ret_progress = rebuild->progress;
     pthread_mutex_unlock(&rebuild->lock);
+}
+
+void tb_rebuild_get_generations(const struct tb_rebuild *rebuild,
+                                struct tb_rebuild_generations *ret_generations)
+{
+    rebuild->options.backend->get_generations(rebuild->options.backend_ctx, ret_generations);
 }
 
 void tb_rebuild_set_problem(struct tb_rebuild *rebuild, const char *problem)

@@ -189,7 +189,7 @@ static int64_t work(struct tb_rebuild *rebuild)
 {
     const struct tb_rebuild_options *options = &rebuild->options;
 
-    if (!options->backend->has_room(options->backend_ctx))
+    if (options->backend->has_room && !options->backend->has_room(options->backend_ctx))
         return fail(rebuild, "the disk reserve is reached: what is left is for orders");
     if (!rebuild->consumer)
         return open(rebuild);

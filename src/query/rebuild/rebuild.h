@@ -17,10 +17,9 @@
  * comparison. If a process ends during a job, the new view stays. The backend's find_job decides
  * whether the next process, or another process that serves the same view, continues the job.
  *
- * Thread:  step and run on the owner's thread; start, get_progress and stop on any.
+ * Thread:  step and run on the owner's thread; the get functions, start and stop on any.
  * Memory:  borrows what its options point to.
- * Errors:  a transient error is retried and shown as `problem`; after any other the job is FAILED.
- * Units:   milliseconds, events. */
+ * Errors:  a transient error is retried and shown as `problem`; any other makes the job FAILED. */
 #pragma once
 #include "query/consumer/consumer.h"
 #include "query/rebuild/compare.h"
@@ -37,8 +36,6 @@ enum tb_rebuild_state {
     TB_REBUILD_STATE_COUNT
 };
 const char *tb_rebuild_state_name(enum tb_rebuild_state state); /* "catching-up" */
-/* TB_REBUILD_NONE if there is no state of that name. */
-enum tb_rebuild_state tb_rebuild_state_parse(const char *name);
 bool tb_rebuild_is_running(enum tb_rebuild_state state);
 
 /* How long the previous view is kept for a rollback. It takes as much disk as the served one. */
@@ -130,9 +127,10 @@ struct tb_rebuild_backend {
     enum tb_code (*close)(void *ctx, enum tb_rebuild_end end, struct tb_error *err);
     /* Removes views that are no longer needed. Called every hour while no job runs. */
     enum tb_code (*cleanup)(void *ctx, struct tb_error *err);
-    /* Any thread. */
-    bool (*can_roll_back)(void *ctx);
-    /* False: the free disk space is reserved for orders, so the job fails. */
+    /* As find_job or swap has read or changed them last. Any thread. */
+    void (*get_generations)(void *ctx, struct tb_rebuild_generations *ret_generations);
+    /* False: the free disk space is reserved for orders, so the job fails. NULL: the view is on
+     * the disk of a server, which refuses writes when it is full. */
     bool (*has_room)(void *ctx);
 };
 struct tb_rebuild_options {
@@ -155,6 +153,8 @@ void tb_rebuild_free(struct tb_rebuild *rebuild); /* NULL is fine */
 TB_CHECKED enum tb_code tb_rebuild_start(struct tb_rebuild *rebuild,
                                          const struct tb_rebuild_job *job, struct tb_error *err);
 void tb_rebuild_get_progress(struct tb_rebuild *rebuild, struct tb_rebuild_progress *ret_progress);
+void tb_rebuild_get_generations(const struct tb_rebuild *rebuild,
+                                struct tb_rebuild_generations *ret_generations);
 /* Does a little of the work. Returns how many milliseconds to wait before the next call. */
 int64_t tb_rebuild_step(struct tb_rebuild *rebuild);
 void tb_rebuild_run(struct tb_rebuild *rebuild); /* until stop */

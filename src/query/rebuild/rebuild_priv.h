@@ -50,7 +50,6 @@ struct tb_rebuild {
 };
 
 /* jobs.c */
-/* Is it time to call the backend's find_job? */
 bool tb_rebuild_find_job_due(const struct tb_rebuild *rebuild);
 /* *ret_unfinished: rebuild->job is now a job that another process has not finished: continue it.
  */

@@ -1,4 +1,4 @@
-#include "query/rebuild/recheck.h"
+#include "query/rebuild/compare.h"
 #include <stdlib.h>
 #include <string.h>
 

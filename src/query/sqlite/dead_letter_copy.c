@@ -2,19 +2,22 @@
 
 /* Applying the log has given both views the same dead letters, as far as the log has them. Of a
  * dead letter that both views have, only the columns that do not come from the log are copied. */
-enum { PARTITION, OFFSET, STATUS, DEAD_AT, CHANGED_AT };
+enum { PARTITION, OFFSET, STATUS, DEAD_AT, CHANGED_AT, KEPT_FROM };
 static const char read_sql[] =
-    "SELECT partition, \"offset\", status, dead_at, changed_at, last_offset, version, attempts,"
-    " follows, timestamp, order_id, type, reason, message, key, headers, value FROM dead_letters"
+    "SELECT partition, \"offset\", status, dead_at, changed_at, kept_from, last_offset, version,"
+    " attempts, follows, timestamp, order_id, type, reason, message, key, headers, value FROM "
+    "dead_letters"
     " ORDER BY partition, \"offset\"";
 static const char update_sql[] =
     "UPDATE dead_letters SET dead_at = :dead_at, changed_at = :changed_at,"
+    " kept_from = :kept_from,"
     " status = CASE WHEN :status = 'dropped' AND status = 'open' THEN 'dropped' ELSE status END"
     " WHERE partition = :partition AND \"offset\" = :offset";
 static const char insert_sql[] =
-    "INSERT INTO dead_letters(partition, \"offset\", status, dead_at, changed_at, last_offset,"
-    " version, attempts, follows, timestamp, order_id, type, reason, message, key, headers, value)"
-    " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    "INSERT INTO dead_letters(partition, \"offset\", status, dead_at, changed_at, kept_from,"
+    " last_offset, version, attempts, follows, timestamp, order_id, type, reason, message, key, "
+    "headers, value)"
+    " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 struct copier {
     struct tb_stmt read, update, insert;
@@ -29,6 +32,7 @@ static enum tb_code update_row(struct copier *copier, struct tb_error *err)
     tb_stmt_bind_text(update, ":status", tb_stmt_text(row, STATUS));
     tb_stmt_bind_int64(update, ":dead_at", tb_stmt_int64(row, DEAD_AT));
     tb_stmt_bind_int64(update, ":changed_at", tb_stmt_int64(row, CHANGED_AT));
+    tb_stmt_bind_int64(update, ":kept_from", tb_stmt_int64(row, KEPT_FROM));
     return tb_stmt_run(update, err);
 }
 

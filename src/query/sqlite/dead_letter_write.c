@@ -9,9 +9,10 @@
  * of the record that changed it last. */
 static const char insert_dead_letter_sql[] =
     "INSERT INTO dead_letters(partition, \"offset\", last_offset, order_id, version, type, reason,"
-    " message, status, attempts, follows, dead_at, changed_at, timestamp, key, headers, value)"
+    " message, status, attempts, follows, dead_at, changed_at, timestamp, key, headers, value,"
+    " kept_from)"
     " VALUES(:partition, :first_offset, :offset, :order_id, :version, :type, :reason, :message,"
-    " 'open', 1, :redriven, :dead_at, :dead_at, :timestamp, :key, :headers, :value)"
+    " 'open', 1, :redriven, :dead_at, :dead_at, :timestamp, :key, :headers, :value, :kept_from)"
     " ON CONFLICT(partition, \"offset\") DO UPDATE SET last_offset = excluded.last_offset,"
     " order_id = coalesce(excluded.order_id, order_id), version = excluded.version,"
     " type = excluded.type, reason = excluded.reason, message = excluded.message,"
@@ -23,6 +24,11 @@ static const char insert_dead_letter_sql[] =
 static const char set_replayed_sql[] =
     "UPDATE dead_letters SET status = 'replayed', last_offset = :offset, changed_at = :at"
     " WHERE partition = :partition AND \"offset\" = :first_offset AND last_offset < :offset";
+static const char overtake_sql[] =
+    "UPDATE dead_letters SET status = 'replayed', last_offset = :offset, changed_at = :at"
+    " WHERE order_id = :order_id AND partition = :partition AND status = 'open'"
+    " AND version BETWEEN 1 AND :version AND reason <> '" TB_REASON_CONFLICT
+    "' AND last_offset < :offset";
 static const char drop_sql[] =
     "UPDATE dead_letters SET status = 'dropped', changed_at = :at"
     " WHERE partition = :partition AND \"offset\" = :first_offset AND status = 'open'";
@@ -30,7 +36,7 @@ static const char dead_letter_status_sql[] =
     "SELECT status FROM dead_letters WHERE partition = :partition AND \"offset\" = :first_offset";
 static const char expire_sql[] =
     "DELETE FROM dead_letters WHERE id IN"
-    " (SELECT id FROM dead_letters WHERE dead_at < :before ORDER BY dead_at LIMIT :limit)";
+    " (SELECT id FROM dead_letters WHERE kept_from < :before ORDER BY kept_from LIMIT :limit)";
 
 static void add_length(struct tb_buf *out, size_t length)
 {
@@ -85,6 +91,7 @@ static enum tb_code insert_dead_letter(struct tb_view_sqlite *view, const struct
     tb_stmt_bind_blob(stmt, ":headers", headers);
     tb_stmt_bind_int64(stmt, ":timestamp", record->timestamp_ms);
     tb_stmt_bind_int64(stmt, ":dead_at", plan->planned_at_ms);
+    tb_stmt_bind_int64(stmt, ":kept_from", plan->kept_from_ms);
     return tb_stmt_run(stmt, err);
 }
 
@@ -100,6 +107,19 @@ static enum tb_code set_replayed(struct tb_view_sqlite *view, const struct tb_pl
     return tb_stmt_run(stmt, err);
 }
 
+static enum tb_code overtake(struct tb_view_sqlite *view, const struct tb_plan *plan,
+                             const struct tb_plan_snapshot *snapshot, struct tb_error *err)
+{
+    struct tb_stmt *stmt = &view->stmts.overtake;
+
+    tb_stmt_bind_text(stmt, ":order_id", tb_str_of(snapshot->order_id));
+    tb_stmt_bind_int64(stmt, ":partition", plan->partition);
+    tb_stmt_bind_int64(stmt, ":version", snapshot->version);
+    tb_stmt_bind_int64(stmt, ":offset", snapshot->offset);
+    tb_stmt_bind_int64(stmt, ":at", plan->planned_at_ms);
+    return tb_stmt_run(stmt, err);
+}
+
 enum tb_code tb_view_sqlite_write_dead_letters(struct tb_view_sqlite *view,
                                                const struct tb_plan *plan, struct tb_error *err)
 {
@@ -111,6 +131,8 @@ enum tb_code tb_view_sqlite_write_dead_letters(struct tb_view_sqlite *view,
         else
             TB_TRY(set_replayed(view, plan, outcome, err));
     }
+    for (size_t i = 0; i < plan->snapshot_count; i++)
+        TB_TRY(overtake(view, plan, &plan->snapshots[i], err));
     return TB_OK;
 }
 
@@ -169,6 +191,7 @@ enum tb_code tb_view_sqlite_prepare_dead_letters(struct tb_view_sqlite *view, st
     const struct tb_view_statement all[] = {
         {&view->stmts.insert_dead_letter, insert_dead_letter_sql},
         {&view->stmts.set_replayed, set_replayed_sql},
+        {&view->stmts.overtake, overtake_sql},
         {&view->stmts.drop, drop_sql},
         {&view->stmts.dead_letter_status, dead_letter_status_sql},
         {&view->stmts.expire, expire_sql},

@@ -19,7 +19,8 @@ const char *const tb_view_sqlite_list_customer_sql =
 const char *const tb_view_sqlite_get_sql =
     "SELECT version, doc FROM orders WHERE order_id = :order_id AND doc IS NOT NULL";
 static const char scan_sql[] =
-    "SELECT doc FROM orders WHERE order_id >= :start AND doc IS NOT NULL"
+    "SELECT doc, version, placed_at, business_date, node, status, source, currency, kind,"
+    " total_minor, customer_id FROM orders WHERE order_id >= :start AND doc IS NOT NULL"
     " ORDER BY order_id LIMIT :limit";
 static const char dead_letter_count_sql[] =
     "SELECT count(*) FROM dead_letters WHERE status = 'open'";
@@ -100,22 +101,48 @@ static enum tb_code reader_list(struct tb_view_reader *base, const struct tb_lis
     TB_CLEANUP(tb_stmt_resetp)
     struct tb_stmt *const stmt =
         filter->customer_id.ptr ? &reader->stmts.list_customer : &reader->stmts.list;
-    bool row = true;
+    bool row = true, taken = true;
 
     TB_ASSERT(filter->limit > 0);
     if (filter->customer_id.ptr)
         tb_stmt_bind_text(stmt, ":customer_id", filter->customer_id);
     bind_range(stmt, filter);
     bind_filters(stmt, filter);
-    for (int i = 0; i <= filter->limit; i++) {
+    for (int i = 0; taken && i <= filter->limit; i++) {
         TB_TRY(tb_stmt_step(stmt, &row, err));
         if (!row)
             break;
         if (i < filter->limit)
-            each(ctx, tb_stmt_text(stmt, 0), tb_stmt_int64(stmt, 1), tb_stmt_text(stmt, 2));
+            taken =
+                each(ctx, tb_stmt_text(stmt, 0), tb_stmt_int64(stmt, 1), tb_stmt_text(stmt, 2));
     }
     *ret_more = row;
     return TB_OK;
+}
+
+/* The first column of scan_sql that differs from the document; NULL: none. */
+static const char *other_column(struct tb_stmt *stmt, const struct tb_order *order)
+{
+    const struct {
+        const char *name;
+        bool same;
+    } columns[] = {
+        {"version", tb_stmt_int64(stmt, 1) == order->version},
+        {"placedAt", tb_stmt_int64(stmt, 2) == order->placed_at_ms},
+        {"businessDate", tb_str_eq(tb_stmt_text(stmt, 3), tb_str_of(order->business_date))},
+        {"node", tb_str_eq(tb_stmt_text(stmt, 4), order->node)},
+        {"status", tb_stmt_int64(stmt, 5) == (int64_t)order->status},
+        {"source", tb_str_eq(tb_stmt_text(stmt, 6), order->source)},
+        {"currency", tb_str_eq(tb_stmt_text(stmt, 7), tb_str_of(order->currency))},
+        {"kind", tb_stmt_int64(stmt, 8) == (int64_t)order->kind},
+        {"totalMinor", tb_stmt_int64(stmt, 9) == order->total_minor},
+        {"customerId", tb_str_eq(tb_stmt_text(stmt, 10), order->customer_id)},
+    };
+
+    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
+        if (!columns[i].same)
+            return columns[i].name;
+    return NULL;
 }
 
 static enum tb_code reader_scan(struct tb_view_reader *base, const char *start, int limit,
@@ -135,7 +162,7 @@ static enum tb_code reader_scan(struct tb_view_reader *base, const char *start, 
             return TB_OK;
         tb_arena_clear(&arena);
         TB_TRY(tb_view_sqlite_decode_order(tb_stmt_text(stmt, 0), &arena, &order, err));
-        each(ctx, &order);
+        each(ctx, &order, other_column(stmt, &order));
     }
 }
 

@@ -45,28 +45,44 @@ static const char *const schema[] = {
     " WHERE order_id IS NOT NULL;"
     "CREATE INDEX dead_letters_open ON dead_letters(dead_at, partition, \"offset\", reason,"
     " order_id, version, follows, status) WHERE status = 'open';",
+    /* A dead letter expires by the node's uptime. Those of earlier schemas count as kept from its
+     * beginning on. */
+    "ALTER TABLE dead_letters ADD COLUMN kept_from INTEGER NOT NULL DEFAULT 0;"
+    "CREATE INDEX dead_letters_kept_from ON dead_letters(kept_from);",
+    /* The lineage of an order (lineage.h). Of orders from before, nothing is known. */
+    "ALTER TABLE orders ADD COLUMN replaced INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE orders ADD COLUMN earlier_epochs TEXT;"
+    "ALTER TABLE orders ADD COLUMN events BLOB;",
+    "CREATE TABLE origin(one INTEGER PRIMARY KEY CHECK(one = 1), log_id TEXT NOT NULL,"
+    " store_id TEXT NOT NULL) STRICT;",
 };
 
-/* The row exists already if a plan is committed again after TB_UNKNOWN. */
+/* The row exists already if a plan is committed again after TB_UNKNOWN, or if a snapshot has
+ * replaced the order. */
 static const char insert_sql[] =
     "INSERT INTO orders(order_id, version, placed_at, business_date, node, status, source,"
-    " currency, kind, total_minor, customer_id, epoch, sequence, received_at, doc)"
+    " currency, kind, total_minor, customer_id, epoch, sequence, received_at, doc, replaced,"
+    " earlier_epochs, events)"
     " VALUES(:order_id, :version, :placed_at, :business_date, :node, :status, :source,"
-    " :currency, :kind, :total_minor, :customer_id, :epoch, :sequence, :received_at, :doc)"
+    " :currency, :kind, :total_minor, :customer_id, :epoch, :sequence, :received_at, :doc,"
+    " :replaced, :earlier_epochs, :events)"
     " ON CONFLICT(order_id) DO UPDATE SET version = excluded.version,"
     " placed_at = excluded.placed_at, business_date = excluded.business_date,"
     " node = excluded.node, status = excluded.status, source = excluded.source,"
     " currency = excluded.currency, kind = excluded.kind, total_minor = excluded.total_minor,"
     " customer_id = excluded.customer_id, epoch = excluded.epoch, sequence = excluded.sequence,"
-    " received_at = excluded.received_at, doc = excluded.doc"
-    " WHERE excluded.version > orders.version";
+    " received_at = excluded.received_at, doc = excluded.doc, replaced = excluded.replaced,"
+    " earlier_epochs = excluded.earlier_epochs, events = excluded.events"
+    " WHERE (excluded.replaced, excluded.version) > (orders.replaced, orders.version)";
 /* Writes only the columns that change after the placing, so fewer indexes are updated. */
 static const char update_sql[] =
     "UPDATE orders SET version = :version, status = :status, total_minor = :total_minor,"
-    " epoch = :epoch, sequence = :sequence, received_at = :received_at, doc = :doc"
-    " WHERE order_id = :order_id AND version < :version";
+    " epoch = :epoch, sequence = :sequence, received_at = :received_at, doc = :doc,"
+    " replaced = :replaced, earlier_epochs = :earlier_epochs, events = :events"
+    " WHERE order_id = :order_id AND (replaced, version) < (:replaced, :version)";
 static const char load_sql[] =
-    "SELECT version, epoch, sequence, received_at, doc FROM orders WHERE order_id = :order_id";
+    "SELECT version, epoch, sequence, received_at, doc, replaced, earlier_epochs, events"
+    " FROM orders WHERE order_id = :order_id";
 static const char set_offset_sql[] =
     "INSERT INTO offsets(partition, next) VALUES(:partition, :next)"
     " ON CONFLICT(partition) DO UPDATE SET next = excluded.next WHERE excluded.next > next";
@@ -99,6 +115,37 @@ enum tb_code tb_view_sqlite_decode_order(struct tb_str doc, struct tb_arena *are
     return tb_error_wrap(err, "the view's document");
 }
 
+/* Each event as 8 bytes, big-endian. */
+static struct tb_str pack_events(const struct tb_lineage *lineage,
+                                 unsigned char bytes[8 * TB_LINEAGE_EVENTS_MAX])
+{
+    size_t len = 0;
+
+    for (size_t i = 0; i < lineage->event_count; i++) {
+        for (int shift = 56; shift >= 0; shift -= 8)
+            bytes[len++] = (unsigned char)((uint64_t)lineage->events[i] >> shift);
+    }
+    return (struct tb_str){len > 0 ? (const char *)bytes : NULL, len};
+}
+
+static void unpack_events(struct tb_str bytes, struct tb_lineage *lineage)
+{
+    for (size_t at = 0; at + 8 <= bytes.len && lineage->event_count < TB_LINEAGE_EVENTS_MAX;) {
+        uint64_t event = 0;
+
+        for (size_t end = at + 8; at < end; at++)
+            event = event << 8 | (unsigned char)bytes.ptr[at];
+        lineage->events[lineage->event_count++] = (int64_t)event;
+    }
+}
+
+static void load_lineage(struct tb_stmt *stmt, struct tb_lineage *lineage)
+{
+    lineage->replaced = tb_stmt_int64(stmt, 5);
+    tb_stmt_copy_text(stmt, 6, lineage->earlier_epochs, sizeof lineage->earlier_epochs);
+    unpack_events(tb_stmt_text(stmt, 7), lineage);
+}
+
 static enum tb_code load_row(struct tb_stmt *stmt, struct tb_arena *arena,
                              struct tb_planned_order *ret_order, struct tb_error *err)
 {
@@ -114,6 +161,7 @@ static enum tb_code load_row(struct tb_stmt *stmt, struct tb_arena *arena,
         memcpy(found.epoch, epoch.ptr, epoch.len);
     found.sequence = tb_stmt_int64(stmt, 2);
     found.received_at_ms = tb_stmt_int64(stmt, 3);
+    load_lineage(stmt, &found.lineage);
     *ret_order = found;
     return TB_OK;
 }
@@ -133,7 +181,7 @@ static enum tb_code view_load(struct tb_view *base, const char *order_id, struct
     enum tb_code code;
     bool row = false;
 
-    tb_yield_cpu();
+    tb_give_way();
     TB_TRY(begin(view, err));
     *ret_order = (struct tb_planned_order){0};
     tb_stmt_bind_text(stmt, ":order_id", (struct tb_str){order_id, TB_UUID_LEN});
@@ -152,6 +200,9 @@ static void bind_changing(struct tb_stmt *stmt, const struct tb_planned_order *p
     tb_stmt_bind_text(stmt, ":epoch", tb_str_of(planned->epoch));
     tb_stmt_bind_int64(stmt, ":sequence", planned->sequence);
     tb_stmt_bind_int64(stmt, ":received_at", planned->received_at_ms);
+    tb_stmt_bind_int64(stmt, ":replaced", planned->lineage.replaced);
+    if (planned->lineage.earlier_epochs[0] != '\0')
+        tb_stmt_bind_text(stmt, ":earlier_epochs", tb_str_of(planned->lineage.earlier_epochs));
     if (planned->stub)
         return; /* what is not bound is NULL */
     tb_stmt_bind_int64(stmt, ":status", planned->order.status);
@@ -174,7 +225,9 @@ static void bind_placed(struct tb_stmt *stmt, const struct tb_order *order)
 static enum tb_code write_order(struct tb_view_sqlite *view,
                                 const struct tb_planned_order *planned, struct tb_error *err)
 {
-    struct tb_stmt *stmt = planned->exists ? &view->stmts.update : &view->stmts.insert;
+    bool all_columns = !planned->exists || planned->whole;
+    struct tb_stmt *stmt = all_columns ? &view->stmts.insert : &view->stmts.update;
+    unsigned char events[8 * TB_LINEAGE_EVENTS_MAX];
 
     tb_buf_clear(&view->scratch);
     if (!planned->stub)
@@ -182,7 +235,8 @@ static enum tb_code write_order(struct tb_view_sqlite *view,
     if (!tb_buf_ok(&view->scratch))
         return tb_error_set(err, TB_INTERNAL, "out of memory writing an order");
     bind_changing(stmt, planned, tb_buf_str(&view->scratch));
-    if (!planned->exists && !planned->stub)
+    tb_stmt_bind_blob(stmt, ":events", pack_events(&planned->lineage, events));
+    if (all_columns && !planned->stub)
         bind_placed(stmt, &planned->order);
     return tb_stmt_run(stmt, err);
 }
@@ -197,7 +251,7 @@ static enum tb_code view_commit(struct tb_view *base, const struct tb_plan *plan
         if (!plan->orders[i]->changed)
             continue;
         TB_TRY(write_order(view, plan->orders[i], err));
-        tb_yield_cpu();
+        tb_give_way();
     }
     TB_TRY(tb_view_sqlite_write_dead_letters(view, plan, err));
     tb_stmt_bind_int64(&view->stmts.set_offset, ":partition", plan->partition);
@@ -220,6 +274,15 @@ static void view_undo(struct tb_view *base)
 static enum tb_code view_sync(struct tb_view *base, struct tb_error *err)
 {
     return tb_db_sync(((struct tb_view_sqlite *)base)->db, err);
+}
+
+static bool view_keep_up(struct tb_view *base)
+{
+    struct tb_view_sqlite *view = (struct tb_view_sqlite *)base;
+
+    if (!view->txn.db)
+        tb_db_retry_checkpoint(view->db);
+    return tb_db_wants_checkpoint(view->db);
 }
 
 static enum tb_code view_offset(struct tb_view *base, int32_t partition, int64_t *ret_next,
@@ -246,6 +309,7 @@ static const struct tb_view_ops ops = {
     .flush = view_flush,
     .undo = view_undo,
     .sync = view_sync,
+    .keep_up = view_keep_up,
     .offset = view_offset,
     .expire_dead_letters = tb_view_sqlite_expire_dead_letters,
     .redrivable = tb_view_sqlite_redrivable,
@@ -288,6 +352,7 @@ static enum tb_code open_db(struct tb_view_sqlite *view, const char *path, struc
     if (tb_db_migrate(view->db, TB_VIEW_APPLICATION_ID, schema, sizeof schema / sizeof *schema,
                       err) != TB_OK)
         return tb_error_wrap(err, "the view %s", path);
+    TB_TRY(tb_db_mark_wal(view->db, err));
     return prepare(view, err);
 }
 
@@ -306,4 +371,9 @@ enum tb_code tb_view_sqlite_open(const char *path, struct tb_view **ret_view, st
     }
     *ret_view = &view->view;
     return TB_OK;
+}
+
+void tb_view_sqlite_watch_checkpoints(struct tb_view *view, struct tb_checkpoints *checkpoints)
+{
+    tb_db_watch_checkpoints(((struct tb_view_sqlite *)view)->db, checkpoints);
 }

@@ -10,8 +10,44 @@
 #pragma once
 #include "query/projection/view.h"
 
+struct tb_checkpoints;
 TB_CHECKED enum tb_code tb_view_sqlite_open(const char *path, struct tb_view **ret_view,
                                             struct tb_error *err);
+/* What a view is made from: offsets are of this log, orders of this store. */
+struct tb_view_origin {
+    char log_id[40], store_id[64];
+};
+/* Texts "": it was never set. */
+TB_CHECKED enum tb_code tb_view_sqlite_read_origin(struct tb_view *view,
+                                                   struct tb_view_origin *ret_origin,
+                                                   struct tb_error *err);
+/* next: for each partition the next offset to read in that log, below 0: from its beginning. NULL:
+ * the offsets stay as they are. */
+TB_CHECKED enum tb_code tb_view_sqlite_set_origin(struct tb_view *view,
+                                                  const struct tb_view_origin *origin,
+                                                  const int64_t *next, int32_t partitions,
+                                                  struct tb_error *err);
+/* The view is to be filled from this log. If its offsets are of another one, it reads the log from
+ * its beginning; what it has already are duplicates. */
+TB_CHECKED enum tb_code tb_view_sqlite_claim(struct tb_view *view,
+                                             const struct tb_view_origin *origin,
+                                             struct tb_error *err);
+/* As tb_db_check. */
+TB_CHECKED enum tb_code tb_view_sqlite_check(struct tb_view *view, struct tb_error *err);
+/* The rest is slow: it reads the whole view. Calls each with every epoch that an order of the view
+ * was changed in last, and the highest sequence of that, until each returns an error. */
+typedef enum tb_code tb_view_epoch_fn(void *ctx, const char *epoch, int64_t sequence,
+                                      struct tb_error *err);
+TB_CHECKED enum tb_code tb_view_sqlite_each_epoch(struct tb_view *view, tb_view_epoch_fn *each,
+                                                  void *ctx, struct tb_error *err);
+/* The highest order number that the node has given, as far as the view knows; 0: none. */
+TB_CHECKED enum tb_code tb_view_sqlite_last_number(struct tb_view *view, const char *node,
+                                                   int64_t *ret_number, struct tb_error *err);
+/* An offset behind every one that the view has in its offsets or its dead letters. */
+TB_CHECKED enum tb_code tb_view_sqlite_offsets_end(struct tb_view *view, int64_t *ret_end,
+                                                   struct tb_error *err);
+/* As tb_db_watch_checkpoints. */
+void tb_view_sqlite_watch_checkpoints(struct tb_view *view, struct tb_checkpoints *checkpoints);
 /* The file must exist: open the view first. */
 TB_CHECKED enum tb_code tb_view_sqlite_reader(const char *path, struct tb_view_reader **ret_reader,
                                               struct tb_error *err);

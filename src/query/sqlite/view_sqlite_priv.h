@@ -46,7 +46,8 @@ struct tb_view_sqlite {
     struct tb_buf scratch; /* the document or the packed headers of the row being written */
     struct {
         struct tb_stmt insert, update, load, set_offset, offset;
-        struct tb_stmt insert_dead_letter, set_replayed, drop, dead_letter_status, expire;
+        struct tb_stmt insert_dead_letter, set_replayed, overtake, drop;
+        struct tb_stmt dead_letter_status, expire;
         struct tb_stmt redrivable, dead_letter;
     } stmts;
 };

@@ -197,6 +197,8 @@ START_TEST(lists_are_filtered_and_paged)
     ck_assert_uint_eq(count_of("\"id\":"), 1);
     ck_assert_ptr_null(strstr(got.body, "\"next\""));
     wait_for_dead_letters("/dead-letters?reason=tillbox.gap&limit=500", 7);
+    get("/dead-letters?reason=conflict");
+    ck_assert_str_eq(got.body, "{\"deadLetters\":[]}");
     get("/dead-letters?type=OrderPlaced.v2&status=open&since=2020-01-01");
     ck_assert_uint_eq(count_of("\"id\":"), 1);
     get("/dead-letters?since=2100-01-01T00:00:00Z");
@@ -410,7 +412,7 @@ END_TEST
 /* A page ends early when it gets too large, and has a cursor for the rest. */
 START_TEST(pages_are_bounded_in_bytes)
 {
-    size_t size = TB_DEAD_LETTERS_PAGE_BYTES / 2 + 1000;
+    size_t size = TB_PAGE_BYTES_MAX / 2 + 1000;
     char *value = malloc(size);
 
     memset(value, 'x', size);

@@ -100,7 +100,7 @@ static void orders_move(struct world *world, struct fake_random *random)
         int order = (int)fake_random_below(random, ORDERS);
         world->visible[order] += fake_random_below(random, 8) == 0;
         order_id(order, id);
-        (void)tb_waiters_publish(&world->waiters, id, world->visible[order]);
+        (void)tb_waiters_publish(&world->waiters, id, world->visible[order], 0);
     }
 }
 
@@ -142,20 +142,20 @@ START_TEST(changes_are_kept_for_waiters_only)
 
     order_id(1, id);
     order_id(2, other);
-    ck_assert(!tb_waiters_publish(&world->waiters, id, 1));
+    ck_assert(!tb_waiters_publish(&world->waiters, id, 1, 0));
     begin(world, 0, 1, 2, LATE_MS);
-    ck_assert(!tb_waiters_publish(&world->waiters, other, 2));
+    ck_assert(!tb_waiters_publish(&world->waiters, other, 2, 0));
     ck_assert(!tb_waiters_have_changes(&world->waiters));
-    ck_assert(tb_waiters_publish(&world->waiters, id, 2));
+    ck_assert(tb_waiters_publish(&world->waiters, id, 2, 0));
     ck_assert(tb_waiters_have_changes(&world->waiters));
     world->visible[1] = 2;
     tb_waiters_deliver(&world->waiters);
     ck_assert_uint_eq(world->notified, 1);
-    ck_assert(!tb_waiters_publish(&world->waiters, id, 3));
+    ck_assert(!tb_waiters_publish(&world->waiters, id, 3, 0));
     atomic_fetch_add(&world->waiters.reader_count, 1); /* follows all orders */
-    ck_assert(tb_waiters_publish(&world->waiters, other, 3));
+    ck_assert(tb_waiters_publish(&world->waiters, other, 3, 0));
     atomic_fetch_sub(&world->waiters.reader_count, 1);
-    ck_assert(!tb_waiters_publish(&world->waiters, other, 4));
+    ck_assert(!tb_waiters_publish(&world->waiters, other, 4, 0));
     free_world(world);
 }
 END_TEST
@@ -175,7 +175,7 @@ START_TEST(positions_in_the_ring)
     ck_assert_uint_eq(count, 0);
     for (int i = 1; i <= TB_VERSION_RING_SIZE; i++) {
         order_id(i, id);
-        tb_version_ring_publish(ring, id, i);
+        tb_version_ring_publish(ring, id, i, 0);
         ck_assert(tb_version_ring_read(ring, &quick, changes, 8, &count));
         ck_assert_uint_eq(count, 1);
         ck_assert_str_eq(changes[0].order_id, id);
@@ -185,11 +185,11 @@ START_TEST(positions_in_the_ring)
     ck_assert_uint_eq(count, 8);
     ck_assert_int_eq(changes[7].version, 8);
     for (int i = 0; i < 8; i++)
-        tb_version_ring_publish(ring, id, i);
+        tb_version_ring_publish(ring, id, i, 0);
     ck_assert(tb_version_ring_read(ring, &slow, changes, 1, &count));
     ck_assert_int_eq(changes[0].version, 9);
-    tb_version_ring_publish(ring, id, 8);
-    tb_version_ring_publish(ring, id, 9);
+    tb_version_ring_publish(ring, id, 8, 0);
+    tb_version_ring_publish(ring, id, 9, 0);
     ck_assert(!tb_version_ring_read(ring, &slow, changes, 8, &count));
     ck_assert_uint_eq(count, 0);
     ck_assert_uint_eq(slow, tb_version_ring_end(ring));

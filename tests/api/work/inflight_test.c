@@ -2,6 +2,7 @@
  * does no harm. Method: workers that are blocked; a clock that the test moves. */
 #include "api/node.h"
 #include "api/work/query_pool.h"
+#include "store/writer_priv.h"
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,8 +23,8 @@ static struct {
 } gate = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 static enum tb_code gated_list(struct tb_view_reader *reader, const struct tb_list_filter *filter,
-                               void (*each)(void *, struct tb_str, int64_t, struct tb_str),
-                               void *ctx, bool *ret_more, struct tb_error *err)
+                               tb_listed_order_fn *each, void *ctx, bool *ret_more,
+                               struct tb_error *err)
 {
     (void)reader;
     pthread_mutex_lock(&gate.lock);
@@ -85,7 +86,7 @@ static void send_order(struct client *one, const char *key)
 
 static void wait_for_posted(size_t count)
 {
-    while (tb_writer_queue_length(node.writer) < count)
+    while (tb_mailbox_count(&node.writer->mailbox) < count)
         usleep(1000);
 }
 

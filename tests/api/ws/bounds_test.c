@@ -74,7 +74,7 @@ static void connect_slow(struct client *client, const char *of)
     ws_connect(client, node.port);
     ck_assert_int_eq(setsockopt(client->fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)), 0);
     ws_subscribe(client, of);
-    ws_settle(client);
+    ws_await_pong(client);
 }
 
 /* Publishes `count` changes; the loop runs after each 100 of them. */
@@ -84,7 +84,7 @@ static void tell(int first, int count)
 
     for (int i = first; i < first + count; i++) {
         order_id(i, id);
-        tb_api_notify(node.api, id, 1);
+        tb_api_notify(node.api, id, 1, 0);
         if (i % 100 == 0)
             check_served();
     }
@@ -121,7 +121,7 @@ START_TEST(a_slow_follower_is_cut_off)
     connect_slow(&slow, NULL);
     ws_connect(&quick, node.port);
     ws_subscribe(&quick, NULL);
-    ws_settle(&quick);
+    ws_await_pong(&quick);
     for (int i = 0; i < total; i += 500) {
         tell(i, 500);
         for (int n = i; n < i + 500; n++) {
@@ -133,7 +133,7 @@ START_TEST(a_slow_follower_is_cut_off)
     int heard = read_to_the_end(&slow, 1013);
     ck_assert_int_gt(heard, 0);
     ck_assert_int_lt(heard, total - TB_VERSION_RING_SIZE);
-    ws_settle(&quick);
+    ws_await_pong(&quick);
     client_close(&quick);
     client_close(&slow);
 }
@@ -165,7 +165,7 @@ START_TEST(a_slow_subscriber_gets_the_last_version)
 
     connect_slow(&slow, ONE);
     for (int64_t v = 1; v <= last; v++) {
-        tb_api_notify(node.api, ONE, v);
+        tb_api_notify(node.api, ONE, v, 0);
         check_served(); /* each on its own */
     }
     while (version < last) {
@@ -176,7 +176,7 @@ START_TEST(a_slow_subscriber_gets_the_last_version)
         count++;
     }
     ck_assert_int_lt(count, last);
-    ws_settle(&slow);
+    ws_await_pong(&slow);
     client_close(&slow);
 }
 END_TEST
@@ -218,15 +218,15 @@ START_TEST(a_silent_client_is_pinged_and_then_dropped)
 
     ws_connect(&alive, node.port);
     ws_connect(&dead, node.port);
-    ws_settle(&alive);
-    ws_settle(&dead);
+    ws_await_pong(&alive);
+    ws_await_pong(&dead);
     pass_ms(TB_WS_PING_MS - 1000);
     ck_assert(client_quiet(&alive));
     pass_ms(1000);
     ck_assert_int_eq(ws_read(&alive, &payload, &len), WS_PING);
     ws_send(&alive, WS_PONG, "", 0);
     ck_assert_int_eq(ws_read(&dead, &payload, &len), WS_PING);
-    ws_settle(&alive);
+    ws_await_pong(&alive);
     pass_ms(TB_WS_PONG_MS - 1000);
     ck_assert(client_quiet(&dead));
     pass_ms(1000);
@@ -270,7 +270,7 @@ START_TEST(topics_of_a_connection)
     ws_subscribe(&client, NULL);
     ws_subscribe(&client, id); /* no further one */
     ws_subscribe(&client, NULL);
-    ws_settle(&client);
+    ws_await_pong(&client);
     for (int i = 1; i < TB_WS_TOPICS_MAX; i++) {
         order_id(i, id);
         ws_unsubscribe(&client, id);
@@ -279,7 +279,7 @@ START_TEST(topics_of_a_connection)
     }
     ws_unsubscribe(&client, NULL);
     ws_subscribe(&client, ONE);
-    ws_settle(&client);
+    ws_await_pong(&client);
     ws_subscribe(&client, NULL);
     ws_expect_close(&client, 1008);
     client_close(&client);
@@ -343,8 +343,8 @@ START_TEST(a_stop_closes_all)
     ws_connect(&stubborn, node.port);
     ws_subscribe(&polite, ONE);
     ws_subscribe(&stubborn, NULL);
-    ws_settle(&polite);
-    ws_settle(&stubborn);
+    ws_await_pong(&polite);
+    ws_await_pong(&stubborn);
     tb_api_stop(node.api);
     ws_expect_close(&polite, 1001);
     client_close(&polite);

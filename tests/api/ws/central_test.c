@@ -66,19 +66,37 @@ START_TEST(published_versions_are_sent)
 
     ws_connect(&follower, central.port);
     ws_subscribe(&follower, NULL);
-    ws_settle(&follower);
+    ws_await_pong(&follower);
     ws_subscribe(&ws, ONE);
     wait_for_view_polls(1);
-    tb_api_notify(central.api, TWO, 1);
+    tb_api_notify(central.api, TWO, 1, 0);
     ws_expect_ready(&follower, TWO, true, 1);
-    tb_api_notify(central.api, ONE, 2);
+    tb_api_notify(central.api, ONE, 2, 0);
     ws_expect_ready(&ws, ONE, false, 2);
     ws_expect_ready(&follower, ONE, true, 2);
-    tb_api_notify(central.api, ONE, 1); /* late: nothing is told twice, or backwards */
-    tb_api_notify(central.api, ONE, 2);
-    tb_api_notify(central.api, ONE, 3);
+    tb_api_notify(central.api, ONE, 1, 0); /* late: nothing is told twice, or backwards */
+    tb_api_notify(central.api, ONE, 2, 0);
+    tb_api_notify(central.api, ONE, 3, 0);
     ws_expect_ready(&ws, ONE, false, 3);
     client_close(&follower);
+}
+END_TEST
+
+/* A store that was restored goes on from a lower version, and hints of what it has lost may be
+ * late.
+ */
+START_TEST(a_snapshot_of_a_restored_store_sets_the_version_back)
+{
+    ws_subscribe(&ws, ONE);
+    wait_for_view_polls(1);
+    tb_api_notify(central.api, ONE, 5, 0);
+    ws_expect_ready(&ws, ONE, false, 5);
+    tb_api_notify(central.api, ONE, 3, 1);
+    ws_expect_ready(&ws, ONE, false, 3);
+    tb_api_notify(central.api, ONE, 6, 0); /* late */
+    tb_api_notify(central.api, ONE, 3, 1); /* again, by another central's hint */
+    tb_api_notify(central.api, ONE, 4, 1);
+    ws_expect_ready(&ws, ONE, false, 4);
 }
 END_TEST
 
@@ -108,7 +126,7 @@ START_TEST(many_subscribe)
     for (int i = 0; i < 40; i++) {
         ws_connect(&clients[i], central.port);
         ws_subscribe(&clients[i], TWO);
-        ws_settle(&clients[i]);
+        ws_await_pong(&clients[i]);
     }
     fake_central_open_gate(&central);
     for (int i = 0; i < 40; i++)
@@ -126,8 +144,8 @@ START_TEST(an_unavailable_view)
     fake_central_set_unavailable(&central, true);
     ws_subscribe(&ws, ONE);
     ws_subscribe(&ws, NULL);
-    ws_settle(&ws);
-    tb_api_notify(central.api, TWO, 1);
+    ws_await_pong(&ws);
+    tb_api_notify(central.api, TWO, 1, 0);
     ws_expect_ready(&ws, TWO, true, 1);
     go_round();
     ck_assert(client_quiet(&ws));
@@ -172,6 +190,7 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, ready_at_once_if_it_already_can);
     tcase_add_test(tc, published_versions_are_sent);
+    tcase_add_test(tc, a_snapshot_of_a_restored_store_sets_the_version_back);
     tcase_add_test(tc, unpublished_versions_are_found_by_the_view_poll);
     tcase_add_test(tc, many_subscribe);
     tcase_add_test(tc, an_unavailable_view);

@@ -134,7 +134,7 @@ void ws_expect_close(struct client *client, int code)
     ck_assert_int_eq(ws_read(client, &payload, &len), 0);
 }
 
-void ws_settle(struct client *client)
+void ws_await_pong(struct client *client)
 {
     const char *payload = "";
     size_t len = 0;

@@ -26,7 +26,7 @@ void ws_unsubscribe(struct client *client, const char *order_id);
 int ws_read(struct client *client, const char **ret_payload, size_t *ret_len);
 /* Everything sent before was handled, and nothing is on its way to this client: its next frame is
  * the answer to what it sends next. */
-void ws_settle(struct client *client);
+void ws_await_pong(struct client *client);
 /* The next frame is a ready message; of an order subscribed to, or (all) of every one. */
 void ws_read_ready(struct client *client, const char *order_id, bool all, int64_t *ret_version);
 void ws_expect_ready(struct client *client, const char *order_id, bool all, int64_t version);

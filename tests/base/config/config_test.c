@@ -131,7 +131,8 @@ START_TEST(all_errors_are_reported_at_once)
         "--create-topics, --kafka-replication, --mongo-uri, --mongo-database, --mongo-bulk-size",
         "--data: needs a value",
         "FILE:2: node.name = a b is not allowed; allowed: letters, digits and '-', 1 to 32",
-        "FILE:3: unknown key nam; [node] has name, data, currency, timezone, day_start",
+        "FILE:3: unknown key nam; [node] has name, data, currency, timezone, day_start, "
+        "allow_any_filesystem",
         "FILE:5: foo is in an unknown section [nodx]; there are [node], [http], [log], "
         "[kafka], [mongo], [link], [retention], [limits], [kafka.properties], [kafka.producer], "
         "[kafka.consumer]",

@@ -41,7 +41,7 @@ START_TEST(histogram_buckets_are_cumulative_and_inclusive)
 {
     static const struct tb_histogram_spec spec = {
         .count = 3, .bounds = {100, 2500, 1000000}, .scale = 1e-6};
-    static const int64_t values[] = {-5, 0, 100, 101, 2500, 2501, 1000001};
+    static const int64_t values[] = {0, 0, 100, 101, 2500, 2501, 1000001};
     struct tb_histogram histogram = {.spec = &spec};
     struct tb_buf out = {0};
 

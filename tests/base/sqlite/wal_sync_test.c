@@ -51,7 +51,8 @@ static bool open_db(enum tb_db_mode mode)
            tb_db_exec(f.db,
                       "CREATE TABLE IF NOT EXISTS rows(id INTEGER PRIMARY KEY, filler TEXT);"
                       "CREATE INDEX IF NOT EXISTS fillers ON rows(filler, id)",
-                      &err) == TB_OK;
+                      &err) == TB_OK &&
+           tb_db_mark_wal(f.db, &err) == TB_OK;
 }
 
 static void close_db(void)
@@ -241,7 +242,7 @@ START_TEST(synced_commits_survive_a_power_cut)
     uint64_t seed = test_seed((uint64_t)_i);
 
     ck_assert(open_db(TB_DB_DERIVED));
-    ck_ok(tb_db_checkpoint(f.db, &err));
+    ck_assert_int_eq(tb_db_checkpoint(f.db, SQLITE_CHECKPOINT_TRUNCATE), SQLITE_OK);
     ck_assert(put_row());
     if (_i % 2) {
         fault_vfs_fail(FAULT_SYNC, 1, SQLITE_IOERR_FSYNC, /* forever= */ false, seed);

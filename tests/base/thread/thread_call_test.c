@@ -174,14 +174,14 @@ START_TEST(closing_completes_waiting_calls)
 {
     struct tb_error err = {0}, why = {0};
     enum tb_code code = TB_OK;
-    pthread_t asker;
+    pthread_t caller;
 
-    ck_assert_int_eq(pthread_create(&asker, NULL, ask_long, &code), 0);
+    ck_assert_int_eq(pthread_create(&caller, NULL, ask_long, &code), 0);
     while (tb_mailbox_count(&calls.box) == 0)
         tb_mailbox_wait(&calls.box, 20000);
     tb_error_set(&why, TB_UNAVAILABLE, "it ends");
     tb_thread_calls_close(&calls, &why);
-    pthread_join(asker, NULL);
+    pthread_join(caller, NULL);
     ck_assert_int_eq(code, TB_UNAVAILABLE);
     ck_assert_int_eq(tb_thread_call_post(&calls, new_job(2), &err), TB_BUSY);
 }

@@ -4,6 +4,7 @@
 #include "base/time/backoff.h"
 #include "base/values/uuid.h"
 #include "support/support.h"
+#include <strings.h>
 
 START_TEST(ids_sort_as_made_while_the_clock_jumps)
 {
@@ -37,6 +38,21 @@ START_TEST(time_stands_in_front)
     struct tb_uuid_gen gen = {.clock = &clock.clock, .random = &random.random};
     tb_uuid_new(&gen, id);
     ck_assert_int_eq(memcmp(id, "017f22e2-79b0-7", 15), 0);
+}
+END_TEST
+
+/* At each place, each of the 256 bytes. */
+START_TEST(parse_takes_hex_digits_of_ascii_only)
+{
+    for (int c = 0; c < 256; c++) {
+        char text[] = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f", id[TB_UUID_SIZE];
+        bool fits = text[_i] == '-' ? c == '-' : c && strchr("0123456789abcdefABCDEF", c);
+
+        text[_i] = (char)c;
+        ck_assert_int_eq(tb_uuid_parse((struct tb_str){text, TB_UUID_LEN}, id), fits);
+        if (fits)
+            ck_assert_int_eq(strncasecmp(id, text, TB_UUID_SIZE), 0);
+    }
 }
 END_TEST
 
@@ -113,6 +129,7 @@ int main(void)
     tcase_add_test(tc, ids_sort_as_made_while_the_clock_jumps);
     tcase_add_test(tc, time_stands_in_front);
     tcase_add_test(tc, parse_takes_only_the_hyphenated_form);
+    tcase_add_loop_test(tc, parse_takes_hex_digits_of_ascii_only, 0, TB_UUID_LEN);
     tcase_add_test(tc, backoff_is_jittered_and_capped);
     tcase_add_test(tc, arena_keeps_what_it_gave);
     suite_add_tcase(suite, tc);

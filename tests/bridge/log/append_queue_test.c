@@ -261,7 +261,7 @@ static void *run_relay(void *arg)
 
 START_TEST(a_relay_serves_the_queue)
 {
-    enum { GUESTS = 100 };
+    enum { QUEUED = 100 };
     struct tb_error err = {0};
     struct relay_log on = {0};
     struct tb_append_queue *queue = NULL;
@@ -281,9 +281,9 @@ START_TEST(a_relay_serves_the_queue)
     options.writer = on.writer;
     options.append_queue = queue;
     ck_ok(tb_relay_new(&options, &relay, &err));
-    add_rows(GUESTS);
+    add_rows(QUEUED);
     ck_assert_int_eq(pthread_create(&thread, NULL, run_relay, relay), 0);
-    for (int i = 0; i < GUESTS; i++)
+    for (int i = 0; i < QUEUED; i++)
         ck_ok(tb_append_queue_send(queue, &record, 20000, &err));
     tb_relay_set_offline(relay, true);
     while (tb_relay_state(relay) != TB_RELAY_OFFLINE)
@@ -291,10 +291,10 @@ START_TEST(a_relay_serves_the_queue)
     ck_assert_int_eq(tb_append_queue_send(queue, &record, 20000, &err), TB_UNAVAILABLE);
     ck_assert_str_eq(err.text, "the link is held offline");
     tb_relay_set_offline(relay, false);
-    log_read(on.reader, seen, (size_t)rows + GUESTS);
+    log_read(on.reader, seen, (size_t)rows + QUEUED);
     for (size_t i = 0; i < seen->count; i++)
         found += tb_str_eq(seen->records[i].value, TB_STR("queued"));
-    ck_assert_uint_eq(found, GUESTS);
+    ck_assert_uint_eq(found, QUEUED);
     tb_relay_stop(relay);
     pthread_join(thread, NULL);
     ck_assert_int_eq(tb_append_queue_send(queue, &record, 20000, &err), TB_BUSY);

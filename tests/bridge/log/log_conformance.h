@@ -11,11 +11,12 @@
 /* Parts of the contract that an implementation cannot have. Tests that need them do not run, and
  * the program prints which and why. */
 enum log_lacks {
-    LOG_LACKS_WRITER = 1,    /* records are put into it by `put` */
-    LOG_LACKS_GROUPS = 2,    /* there is one group only */
-    LOG_LACKS_WAITING = 4,   /* poll returns at once; `idle` lets time pass */
-    LOG_LACKS_CLOCK = 8,     /* timestamps are those of the records that were put */
-    LOG_LACKS_REBALANCE = 16 /* pause, is_assigned and confirm are NULL */
+    LOG_LACKS_WRITER = 1,        /* records are put into it by `put` */
+    LOG_LACKS_GROUPS = 2,        /* there is one group only */
+    LOG_LACKS_WAITING = 4,       /* poll returns at once; `idle` lets time pass */
+    LOG_LACKS_CLOCK = 8,         /* timestamps are those of the records that were put */
+    LOG_LACKS_REBALANCE = 16,    /* pause, is_assigned and confirm are NULL */
+    LOG_LACKS_LOST_POSITION = 32 /* a position out of range is no error: it begins a generation */
 };
 struct log_conformance {
     unsigned lacks;

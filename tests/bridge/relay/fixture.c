@@ -12,7 +12,7 @@ struct relay_row row_of[ROWS_MAX];
 struct relay_script script;
 struct relay_parked_order parked[PARKED_MAX];
 int parked_count, park_refusals;
-bool parks;
+bool parks, unparks;
 
 bool is_parked(int64_t row)
 {
@@ -114,7 +114,7 @@ void script_calm(void)
     script.invalid_row = script.lose_row = script.silent_row = 0;
 }
 
-static void moved(void *ctx, const char *name, int64_t row, int64_t at_ms)
+static void on_cursor(void *ctx, const char *name, int64_t row, int64_t at_ms)
 {
     (void)ctx;
     ck_assert_str_eq(name, TB_CURSOR_INPROC);
@@ -125,31 +125,52 @@ static void moved(void *ctx, const char *name, int64_t row, int64_t at_ms)
     cursor = row;
 }
 
-static bool park(void *ctx, const char *name, const char *order_id, int64_t row,
+static bool park(void *ctx, const char *name, const struct tb_parked_order *order,
                  const char *reason)
 {
     (void)ctx;
     ck_assert_str_eq(name, TB_CURSOR_INPROC);
-    ck_assert_str_eq(order_id, row_of[row].key);
+    int64_t row = order->row;
+    ck_assert_str_eq(order->order_id, row_of[row].key);
     ck_assert_msg(row_of[row].refused, "row %d is parked", (int)row);
-    ck_assert(!is_parked(row));
+    ck_assert(unparks || !is_parked(row));
     if (park_refusals > 0) {
         park_refusals--;
         return false;
     }
-    while (!tb_writer_post_parked(f.writer, name, order_id, row, reason, f.clock.wall_ms)) {
+    while (!tb_writer_post_parked(f.writer, name, order, reason, f.clock.wall_ms)) {
         fake_clock_advance(&f.clock, 100);
         (void)tb_writer_step(f.writer);
     }
     ck_assert_int_lt(parked_count, PARKED_MAX);
-    struct relay_parked_order *order = &parked[parked_count++];
-    memcpy(order->key, order_id, TB_UUID_SIZE);
-    order->row = row;
-    snprintf(order->reason, sizeof order->reason, "%s", reason);
+    int at = 0;
+    while (at < parked_count && strcmp(parked[at].key, order->order_id) != 0)
+        at++;
+    struct relay_parked_order *seen = &parked[at];
+    parked_count += at == parked_count;
+    memcpy(seen->key, order->order_id, TB_UUID_SIZE);
+    seen->row = row;
+    snprintf(seen->reason, sizeof seen->reason, "%s", reason);
     return true;
 }
 
-static void trouble(void *ctx, const struct tb_error *err)
+/* The log has all of the order. */
+static bool unparked(void *ctx, const char *name, const char *order_id)
+{
+    (void)ctx;
+    ck_assert_str_eq(name, TB_CURSOR_INPROC);
+    for (int i = 0; i < parked_count; i++) {
+        if (strcmp(parked[i].key, order_id) == 0)
+            parked[i--] = parked[--parked_count];
+    }
+    while (!tb_writer_post_unparked(f.writer, name, order_id)) {
+        fake_clock_advance(&f.clock, 100);
+        (void)tb_writer_step(f.writer);
+    }
+    return true;
+}
+
+static void on_problem(void *ctx, const struct tb_error *err)
 {
     (void)ctx;
     last_problem = err->code;
@@ -159,7 +180,7 @@ static void trouble(void *ctx, const struct tb_error *err)
         problems++;
 }
 
-void open_relay(struct tb_log_writer *writer, bool held)
+void open_relay(struct tb_log_writer *writer, bool offline)
 {
     const struct tb_relay_options options = {.node = "till1",
                                              .cursor_name = TB_CURSOR_INPROC,
@@ -167,11 +188,12 @@ void open_relay(struct tb_log_writer *writer, bool held)
                                              .writer = writer,
                                              .clock = &f.clock.clock,
                                              .random = &f.random.random,
-                                             .start_offline = held,
+                                             .start_offline = offline,
                                              .ack_wait_ms = parks ? 5 : 0,
                                              .park = parks ? park : NULL,
-                                             .on_cursor = moved,
-                                             .on_problem = trouble};
+                                             .unparked = unparks ? unparked : NULL,
+                                             .on_cursor = on_cursor,
+                                             .on_problem = on_problem};
     struct tb_error err = {0};
 
     ck_ok(tb_relay_new(&options, &relay, &err));

@@ -46,6 +46,7 @@ struct relay_parked_order {
 extern struct relay_parked_order parked[PARKED_MAX];
 extern int parked_count;
 extern bool parks;        /* the next relay may park; the fixture's writer stores it */
+extern bool unparks;      /* and send parked orders again */
 extern int park_refusals; /* so many times parking fails for now */
 bool is_parked(int64_t row);
 
@@ -75,7 +76,7 @@ void script_calm(void); /* no more faults */
 void relay_setup(void);
 void relay_setup_with_faults(void); /* on the file system that can fail */
 void relay_teardown(void);
-void open_relay(struct tb_log_writer *writer, bool held);
+void open_relay(struct tb_log_writer *writer, bool offline);
 /* Runs requests as one batch of the store; each is one outbox row. */
 void commit_requests(struct request *requests, int count);
 /* Orders that are placed, and changes of the last few of them. */

@@ -57,6 +57,16 @@ static enum tb_code out_poll(struct tb_log_writer *writer, int64_t wait_ms,
 
 static const struct tb_log_writer_ops out_ops = {out_append, out_poll, NULL};
 
+static int64_t acknowledged_sequence, acknowledged_number;
+
+static void on_acknowledged(void *ctx, const char *epoch, int64_t sequence, int64_t number)
+{
+    (void)ctx;
+    ck_assert_str_eq(epoch, tb_store_epoch(f.store));
+    acknowledged_sequence = sequence;
+    acknowledged_number = number;
+}
+
 static void setup(void)
 {
     struct tb_error err = {0};
@@ -70,7 +80,9 @@ static void setup(void)
                                          .cursor_name = TB_CURSOR_KAFKA,
                                          .outbox = outbox,
                                          .writer = &out.base,
-                                         .clock = &f.clock.clock};
+                                         .clock = &f.clock.clock,
+                                         .on_acknowledged = on_acknowledged};
+    acknowledged_number = acknowledged_sequence = -1;
 }
 
 static void teardown(void)
@@ -146,6 +158,8 @@ START_TEST(values_are_of_the_moment)
                             tb_str_of(tb_store_epoch(f.store))));
         ck_assert(tb_str_eq(tb_json_string(tb_json_get(root, "version")), TB_STR("1.2.3")));
         ck_assert_int_eq(number(root, "lastSequence"), placed);
+        ck_assert_int_eq(acknowledged_sequence, placed);
+        ck_assert_int_eq(acknowledged_number, placed);
         ck_assert_int_eq(number(root, "deliveredSequence"), placed > 0);
         ck_assert_int_eq(number(root, "pending"), pending);
         ck_assert_int_eq(number(root, "clockMs"), f.clock.wall_ms);
@@ -168,6 +182,7 @@ START_TEST(failures_are_retried)
     ck_assert_int_ge(out.appends, 2);
     ck_assert_int_le(out.appends, 60000 / TB_HEARTBEAT_RETRY_MS + 1);
     ck_assert_uint_eq(beats.sent, 0);
+    ck_assert_int_eq(acknowledged_number, -1);
     out.append_code = out.ack_code = out.poll_code = TB_OK;
     pass(2 * TB_HEARTBEAT_MS, true);
     ck_assert_uint_ge(beats.sent, 1);

@@ -239,10 +239,12 @@ START_TEST(the_list_knows_its_orders)
         int64_t row = 1 + (int64_t)fake_random_below(&random, 1000);
 
         snprintf(id, sizeof id, "01890000-0000-7000-8000-%012d", order);
+        struct tb_parked_order order_at = {.row = row};
+        memcpy(order_at.order_id, id, sizeof id);
         ck_assert_int_eq(tb_relay_is_parked(&list, tb_str_of(id), row),
                          from[order] > 0 && row >= from[order]);
         if (i < 300)
-            tb_relay_add_parked(&list, tb_str_of(id), row);
+            tb_relay_add_parked(&list, &order_at);
         if (i < 300 && from[order] == 0)
             from[order] = row;
     }

@@ -39,15 +39,18 @@ static void *test_calloc(size_t count, size_t size)
     return fails() ? NULL : calloc(count, size);
 }
 
+/* Each connection has its own thread: libcurl may keep one open on which it never sends. */
 static struct {
     int fd;
     char url[64];
-    pthread_t thread;
-    int whole, damaged; /* requests that came */
+    pthread_t thread, answerers[ALLOCATIONS_MAX];
+    int count;
+    _Atomic int whole, damaged; /* requests that came */
 } server;
 
-static void answer_one(int fd)
+static void *answer_one(void *ctx)
 {
+    int fd = (int)(intptr_t)ctx;
     static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n"
                                  "Connection: close\r\n\r\n{}";
     char head[2048] = "";
@@ -66,14 +69,19 @@ static void answer_one(int fd)
         ck_assert_int_eq(write(fd, answer, sizeof answer - 1), sizeof answer - 1);
     }
     close(fd);
+    return NULL;
 }
 
 static void *serve(void *unused)
 {
     int fd;
 
-    while ((fd = accept(server.fd, NULL, NULL)) >= 0)
-        answer_one(fd);
+    while ((fd = accept(server.fd, NULL, NULL)) >= 0) {
+        ck_assert_int_lt(server.count, ALLOCATIONS_MAX);
+        ck_assert_int_eq(pthread_create(&server.answerers[server.count++], NULL, answer_one,
+                                        (void *)(intptr_t)fd),
+                         0);
+    }
     return unused;
 }
 
@@ -98,6 +106,8 @@ static void teardown(void)
 {
     shutdown(server.fd, SHUT_RDWR);
     pthread_join(server.thread, NULL);
+    for (int i = 0; i < server.count; i++)
+        pthread_join(server.answerers[i], NULL);
     close(server.fd);
 }
 

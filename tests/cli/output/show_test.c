@@ -6,7 +6,7 @@
 #include <string.h>
 
 static const struct {
-    int64_t minor;
+    tb_sum minor;
     int digits;
     const char *text;
 } cases[] = {
@@ -25,6 +25,11 @@ static const struct {
     {INT64_MIN, 2, "-92233720368547758.08"},
     {INT64_MIN, 0, "-9223372036854775808"},
     {INT64_MAX, 9, "9223372036.854775807"},
+    {(tb_sum)1100 * 9007199254740991, 2, "99079191802150901.00"},
+    {(tb_sum)-1100 * 9007199254740991, 0, "-9907919180215090100"},
+    {-5, 9, "-0.000000005"},
+    {-100, 2, "-1.00"},
+    {0, 2, "0.00"},
 };
 
 START_TEST(amounts_are_exact)

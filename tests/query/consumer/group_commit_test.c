@@ -17,11 +17,12 @@ static struct fixture {
     struct fake_dlt letters[GROUP_MEMBERS];
     struct mem_view mem;
     struct history history;
+    struct tb_arena arena; /* of poison */
     struct tb_consumer *consumers[GROUP_MEMBERS];
     bool *dead[TB_LOG_PARTITIONS]; /* by offset: what must become a dead letter */
     size_t opens, open_fails;
     struct tb_error last; /* told */
-    size_t troubles, failures;
+    size_t troubles, failures, parked;
 } f;
 
 static bool is_kept(int32_t partition, int64_t offset)
@@ -42,7 +43,7 @@ static void committing(int32_t partition, int64_t before, int64_t next)
     }
 }
 
-static void trouble(void *ctx, const struct tb_error *err)
+static void on_outage(void *ctx, const struct tb_error *err)
 {
     (void)ctx;
     f.last = *err;
@@ -53,6 +54,12 @@ static void failed(void *ctx, const struct tb_error *err)
 {
     (void)ctx, (void)err;
     f.failures++;
+}
+
+static void on_parked(void *ctx, const struct tb_plan_dead_letter *surplus)
+{
+    (void)ctx, (void)surplus;
+    f.parked++;
 }
 
 static enum tb_code on_open(void *ctx, struct tb_log_reader **ret_reader, struct tb_error *err)
@@ -76,8 +83,9 @@ static void start(int m)
         .topic = "order-events",
         .group = "tillbox-central",
         .open = on_open,
-        .on_outage = trouble,
+        .on_outage = on_outage,
         .on_failure = failed,
+        .on_parked = on_parked,
         .ctx = &f.log.members[m].reader,
     };
     struct tb_error err = {0};
@@ -108,19 +116,31 @@ static void teardown(void)
     group_log_release(&f.log);
     mem_view_release(&f.mem);
     history_release(&f.history);
+    tb_arena_release(&f.arena);
     for (int p = 0; p < TB_LOG_PARTITIONS; p++)
         free(f.dead[p]);
 }
 
-static void add_poison(void)
+/* source: as ce_source; NULL: none. */
+static void add_poison_of(const char *source)
 {
     static char keys[2000][8];
     static int made;
     struct tb_record record = {.value = TB_STR("{"), .timestamp_ms = HISTORY_START_MS};
+    struct tb_header *headers = tb_arena_array(&f.arena, 1, sizeof *headers);
+
+    headers[0] = (struct tb_header){TB_STR("ce_source"), tb_str_of(source)};
+    record.headers = headers;
+    record.header_count = source != NULL;
 
     snprintf(keys[made % 2000], sizeof keys[0], "p%d", made % 2000);
     record.key = tb_str_of(keys[made++ % 2000]);
     group_log_add(&f.log, &record);
+}
+
+static void add_poison(void)
+{
+    add_poison_of(NULL);
 }
 
 /* What of a partition must die: poison, and what follows an event that is lost. */
@@ -442,29 +462,172 @@ START_TEST(a_refused_dead_letter_is_sent_without_its_value)
 }
 END_TEST
 
-/* A release that cannot read its events must not make the whole topic dead letters. */
-START_TEST(too_many_dead_letters_stop_reading)
+/* A history of which nothing becomes a dead letter; records may be added behind it. */
+static void fill_sound(size_t orders)
 {
+    fill(&(struct history_options){orders, 0, 0}, 0);
+    for (int p = 0; p < TB_LOG_PARTITIONS; p++) {
+        free(f.dead[p]);
+        f.dead[p] = NULL;
+    }
+}
+
+static size_t count_kept(const char *reason)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < f.letters[0].kept_count; i++)
+        count += strcmp(f.letters[0].kept[i].reason, reason) == 0;
+    return count;
+}
+
+static uint64_t result(enum tb_event_result which)
+{
+    return tb_counter_get(&tb_consumer_stats(f.consumers[0])->events[which]);
+}
+
+/* A release that cannot read its events must not make the whole topic dead letters. Then the
+ * events of several tills cannot be read. */
+START_TEST(nodes_that_fail_alike_stop_reading)
+{
+    static const char *const sources[] = {"/nodes/till5", "/nodes/till6", "/nodes/till7"};
     struct group_member *member = &f.log.members[0];
     size_t polls;
 
-    fill(&(struct history_options){0, 0, 0}, 150);
+    f.mem.knows_nodes = true;
+    for (int i = 0; i < 600; i++)
+        add_poison_of(sources[i % 3]);
     for (int i = 0; i < 50; i++)
         step(0);
     ck_assert(tb_consumer_stats(f.consumers[0])->stopped);
     ck_assert(tb_consumer_stats(f.consumers[0])->failing);
-    ck_assert_uint_eq(f.letters[0].kept_count, TB_DEAD_LETTERS_PER_MINUTE);
-    ck_assert_ptr_nonnull(strstr(f.last.text, "dead letters within a minute"));
+    ck_assert_uint_le(f.letters[0].kept_count, 2 * TB_DEAD_LETTERS_PER_MINUTE);
+    ck_assert_ptr_nonnull(strstr(f.last.text, "dead letters of several nodes within a minute"));
     polls = member->polls;
     fake_clock_advance(&f.clock, 3600000); /* time alone mends nothing */
     for (int i = 0; i < 50; i++)
         step(0);
-    ck_assert_uint_eq(f.letters[0].kept_count, TB_DEAD_LETTERS_PER_MINUTE);
+    ck_assert_uint_le(f.letters[0].kept_count, 2 * TB_DEAD_LETTERS_PER_MINUTE);
     ck_assert_uint_gt(member->polls, polls + 40); /* it keeps its partitions */
     ck_assert(!all_committed());
     restart(0); /* somebody has looked at it */
+    f.mem.knows_nodes = false;
+    drain(0);
+    ck_assert_uint_eq(f.letters[0].kept_count, 600); /* each is a dead letter, parked or not */
+}
+END_TEST
+
+/* Two tills, or made-up names, do not stop the others' events. */
+START_TEST(a_few_bad_senders_do_not_stop_reading)
+{
+    char source[32];
+
+    f.mem.knows_nodes = _i == 0;
+    fill_sound(100);
+    for (int i = 0; i < 1000; i++) {
+        snprintf(source, sizeof source, "/nodes/till%d", _i == 0 ? 5 + i % 2 : 5 + i % 300);
+        add_poison_of(tb_arena_copy(&f.arena, tb_str_of(source)).ptr);
+    }
+    drain(0);
+    ck_assert(!tb_consumer_stats(f.consumers[0])->stopped);
+    mem_view_check(&f.mem, &f.history);
+    ck_assert_uint_eq(f.letters[0].kept_count, 1000);
+    if (_i == 0)
+        ck_assert_uint_eq(result(TB_DEAD_LETTERED), 2 * TB_DEAD_LETTERS_PER_MINUTE);
+}
+END_TEST
+
+/* A till sends what nobody can read: its later records wait, and those of the others do not. */
+START_TEST(a_bad_sender_is_parked)
+{
+    fill_sound(100);
+    for (int i = 0; i < 150; i++)
+        add_poison_of("/nodes/till9");
+    drain(0);
+    mem_view_check(&f.mem, &f.history);
+    ck_assert_uint_eq(count_kept("tillbox.decode"), TB_DEAD_LETTERS_PER_MINUTE);
+    ck_assert_uint_eq(count_kept(TB_REASON_PARKED), 50);
+    ck_assert_uint_eq(result(TB_PARKED), 50);
+    ck_assert(!tb_consumer_stats(f.consumers[0])->failing);
+    fake_clock_advance(&f.clock, 61000); /* then its records are judged again */
+    for (int i = 0; i < 10; i++)
+        add_poison_of("/nodes/till9");
+    drain(0);
+    ck_assert_uint_eq(count_kept("tillbox.decode"), TB_DEAD_LETTERS_PER_MINUTE + 10);
+    ck_assert_uint_eq(f.parked, 1);
+}
+END_TEST
+
+/* Also what could be read waits, so that no order has a gap because of it. */
+START_TEST(what_a_parked_node_sends_is_not_judged)
+{
+    for (int i = 0; i < 2 * TB_DEAD_LETTERS_PER_MINUTE; i++)
+        add_poison_of("/nodes/till1"); /* the source of all histories */
+    drain(0);
+    ck_assert_uint_eq(count_kept(TB_REASON_PARKED), TB_DEAD_LETTERS_PER_MINUTE);
+    fill_sound(20);
+    drain(0);
+    ck_assert_uint_eq(count_kept(TB_REASON_PARKED),
+                      TB_DEAD_LETTERS_PER_MINUTE + f.history.record_count);
+    ck_assert_uint_eq(f.mem.row_count, 0);
+}
+END_TEST
+
+/* Of records without a node some are kept and the others counted; what can be read is applied. */
+START_TEST(records_without_a_node_are_bounded)
+{
+    fill_sound(100);
+    for (int i = 0; i < 2500; i++)
+        add_poison();
+    drain(0);
+    ck_assert(!tb_consumer_stats(f.consumers[0])->stopped);
+    mem_view_check(&f.mem, &f.history);
+    ck_assert_uint_eq(f.letters[0].kept_count, TB_DEAD_LETTERS_PER_MINUTE);
+    ck_assert_uint_eq(result(TB_LEFT_OUT), 2500 - TB_DEAD_LETTERS_PER_MINUTE);
+    fake_clock_advance(&f.clock, 61000);
+    for (int i = 0; i < 30; i++)
+        add_poison();
+    drain(0);
+    ck_assert_uint_eq(f.letters[0].kept_count, TB_DEAD_LETTERS_PER_MINUTE + 30);
+}
+END_TEST
+
+/* A second store of a node sends other events of the same versions. That says nothing of how well
+ * this program reads events, and must not stop it for the other nodes. */
+START_TEST(conflicts_do_not_stop_reading)
+{
+    size_t count, before[TB_LOG_PARTITIONS];
+
+    fill(&(struct history_options){80, 0, 0}, 0);
+    count = f.history.record_count;
+    memcpy(before, f.log.counts, sizeof before);
+    ck_assert_uint_gt(count, TB_DEAD_LETTERS_PER_MINUTE + 10);
+    for (size_t i = 0; i < count; i++) {
+        struct tb_record record = f.history.records[i];
+        struct tb_header *headers =
+            tb_arena_array(&f.history.arena, record.header_count, sizeof *headers);
+        char *id = tb_arena_alloc(&f.history.arena, TB_UUID_SIZE);
+
+        history_uuid(&f.fake, id);
+        for (size_t h = 0; h < record.header_count; h++) {
+            headers[h] = record.headers[h];
+            if (tb_str_eq(headers[h].name, TB_STR("ce_id")))
+                headers[h].value = tb_str_of(id);
+        }
+        record.headers = headers;
+        group_log_add(&f.log, &record);
+    }
+    for (int p = 0; p < TB_LOG_PARTITIONS; p++) {
+        f.dead[p] = realloc(f.dead[p], (f.log.counts[p] + 1) * sizeof *f.dead[p]);
+        ck_assert_ptr_nonnull(f.dead[p]);
+        for (size_t i = before[p]; i < f.log.counts[p]; i++)
+            f.dead[p][i] = true;
+    }
     drain(0);
     check_letters();
+    ck_assert(!tb_consumer_stats(f.consumers[0])->stopped);
+    ck_assert_uint_eq(f.letters[0].kept_count, count);
+    mem_view_check(&f.mem, &f.history);
 }
 END_TEST
 
@@ -568,7 +731,12 @@ int main(void)
     tcase_add_test(tc, an_unconfirmed_partition_is_not_written);
     tcase_add_test(tc, dead_letters_are_acknowledged_before_the_offset);
     tcase_add_test(tc, a_refused_dead_letter_is_sent_without_its_value);
-    tcase_add_test(tc, too_many_dead_letters_stop_reading);
+    tcase_add_test(tc, nodes_that_fail_alike_stop_reading);
+    tcase_add_loop_test(tc, a_few_bad_senders_do_not_stop_reading, 0, 2);
+    tcase_add_test(tc, a_bad_sender_is_parked);
+    tcase_add_test(tc, what_a_parked_node_sends_is_not_judged);
+    tcase_add_test(tc, records_without_a_node_are_bounded);
+    tcase_add_test(tc, conflicts_do_not_stop_reading);
     tcase_add_test(tc, few_dead_letters_a_minute_do_not_stop_reading);
     tcase_add_test(tc, the_group_is_joined_after_everything_is_open);
     tcase_add_loop_test(tc, the_view_has_every_order_despite_faults, 0, 20);

@@ -210,8 +210,18 @@ static const struct tb_view_ops undoing_ops = {.load = view_load,
                                                .undo = view_undo,
                                                .offset = view_offset,
                                                .plan_limit = view_plan_limit};
-static const struct tb_view_ops plain_ops = {
-    .load = view_load, .commit = view_commit, .plan_limit = view_plan_limit};
+static enum tb_code view_knows_node(struct tb_view *view, const char *node, bool *ret_known,
+                                    struct tb_error *err)
+{
+    (void)view, (void)node, (void)err;
+    *ret_known = true;
+    return TB_OK;
+}
+
+static const struct tb_view_ops plain_ops = {.load = view_load,
+                                             .commit = view_commit,
+                                             .plan_limit = view_plan_limit,
+                                             .knows_node = view_knows_node};
 
 static void start(const struct tb_log_reader_ops *reader, const struct tb_view_ops *view)
 {
@@ -377,11 +387,21 @@ START_TEST(a_reader_of_a_group_is_paused_and_retries)
 }
 END_TEST
 
-/* _i: the dead letters come while the reader is paused. */
+/* _i: the dead letters come while the reader is paused. They are of three nodes. */
 START_TEST(too_many_dead_letters_stop_for_good)
 {
+    static const struct tb_header sources[] = {
+        {TB_STR("ce_source"), TB_STR("/nodes/till1")},
+        {TB_STR("ce_source"), TB_STR("/nodes/till2")},
+        {TB_STR("ce_source"), TB_STR("/nodes/till3")},
+    };
+
     start(&group_ops, &plain_ops);
     offer(RECORDS_MAX);
+    for (size_t i = 0; i < RECORDS_MAX; i++) {
+        f.records[i].headers = &sources[i % 3];
+        f.records[i].header_count = 1;
+    }
     if (_i) {
         f.commit_code = TB_UNAVAILABLE;
         check_step("open:OPENING poll:READING commit:APPLYING pause:APPLYING", TB_CONSUMER_PAUSED);

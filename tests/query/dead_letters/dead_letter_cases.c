@@ -36,7 +36,7 @@ static void feed(struct dead_letter_bed *bed, struct tb_record *records, size_t 
 
     tb_plan_clear(&bed->plan);
     ck_ok(tb_plan_batch(&bed->plan, &batch, &rules, load, bed->view, &err));
-    bed->plan.planned_at_ms = at_ms;
+    bed->plan.planned_at_ms = bed->plan.kept_from_ms = at_ms;
     ck_ok(bed->view->ops->commit(bed->view, &bed->plan, &err));
     if (bed->view->ops->flush)
         ck_ok(bed->view->ops->flush(bed->view, &err));

@@ -1,7 +1,9 @@
 /* Goal: once everything is repaired, the view is the fold of the events, and redrives cost a
  * bounded amount, whatever records are damaged, dropped, replayed too early, lost or interrupted.
  * Method: random faults, replays and restarts against the SQLite view. */
+#include "bridge/log/headers.h"
 #include "query/consumer/consumer.h"
+#include "query/dead_letters/dlt_writer.h"
 #include "query/dead_letters/replay.h"
 #include "query/dead_letters/replay_cases.h"
 #include "query/doubles/fake_log.h"
@@ -95,6 +97,28 @@ START_TEST(a_record_with_too_many_headers_is_refused)
     ck_assert_int_eq(
         tb_replay_record(&letter, "t", (struct tb_str){0}, true, &arena, &record, &err),
         TB_INVALID);
+}
+END_TEST
+
+/* The record has all the headers that a reader returns: ours are in the dead letter, too. */
+START_TEST(a_dead_letter_keeps_its_own_headers)
+{
+    TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
+    static char bytes[TB_LOG_HEADER_BYTES_MAX / TB_LOG_HEADERS_MAX - 1];
+    struct tb_header headers[TB_LOG_HEADERS_MAX];
+    const struct tb_record record = {.headers = headers, .header_count = TB_LOG_HEADERS_MAX};
+    const struct tb_plan_dead_letter letter = {
+        .record = &record, .reason = "tillbox.invalid", .message = TB_STR("why")};
+    const struct tb_dlt_writer_options options = {.topic = "t", .group = "g"};
+    struct tb_record written;
+    struct tb_error err = {0};
+
+    for (size_t i = 0; i < TB_LOG_HEADERS_MAX; i++)
+        headers[i] = (struct tb_header){TB_STR("h"), {bytes, sizeof bytes}};
+    ck_assert(tb_dlt_record(&options, &letter, TB_DLT_COMPLETE, &arena, &written));
+    ck_ok(tb_headers_check(written.headers, written.header_count, &err));
+    ck_assert(tb_str_eq(tb_record_header(&written, "kafka_dlt-exception-message"), TB_STR("why")));
+    ck_assert_uint_gt(written.header_count, TB_LOG_HEADERS_MAX / 2);
 }
 END_TEST
 
@@ -330,6 +354,7 @@ int main(void)
     tcase_add_loop_test(tc, after_replays_the_view_has_every_order, 0, 30);
     tcase_add_test(tc, a_replayed_record_is_unchanged);
     tcase_add_test(tc, a_record_with_too_many_headers_is_refused);
+    tcase_add_test(tc, a_dead_letter_keeps_its_own_headers);
     tcase_add_test(tc, waiting_events_are_redriven_at_once);
     tcase_add_test(tc, a_lost_redrive_is_sent_again_later);
     tcase_add_test(tc, an_idle_consumer_scans_every_five_seconds);

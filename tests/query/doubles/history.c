@@ -92,7 +92,8 @@ void history_place(struct tb_arena *arena, struct fake_random *random, int64_t p
     order->kind = fake_random_below(random, 5) == 0 ? TB_RETURN : TB_SALE;
     snprintf(order->currency, sizeof order->currency, "%s",
              currencies[fake_random_below(random, 3)]);
-    order->node = textf(arena, "till%" PRIu64, 1 + fake_random_below(random, 3));
+    order->node = TB_STR("till1");
+    (void)fake_random_below(random, 3);
     snprintf(order->order_number, sizeof order->order_number, "%s-%06" PRIu64, order->node.ptr,
              1 + fake_random_below(random, 999999));
     order->source = tb_str_of(sources[fake_random_below(random, 3)]);
@@ -107,11 +108,10 @@ void history_place(struct tb_arena *arena, struct fake_random *random, int64_t p
     *ret_event = event;
 }
 
-/* Makes the next event of an order that is still PLACED, and applies it to the order. */
-static void change(struct tb_arena *arena, struct fake_random *random, struct tb_order *order,
-                   struct tb_event *ret_event)
+void history_change(struct tb_arena *arena, struct fake_random *random, struct tb_order *order,
+                    struct tb_event *ret_event)
 {
-    struct tb_event event = {.version = order->version + 1};
+    struct tb_event event = {.version = order->version + 1, .order.node = order->node};
 
     history_uuid(random, event.event_id);
     memcpy(event.order_id, order->order_id, TB_UUID_SIZE);
@@ -149,6 +149,12 @@ static void change(struct tb_arena *arena, struct fake_random *random, struct tb
 void history_record(struct tb_arena *arena, const struct tb_event *event, int64_t sequence,
                     struct tb_record *ret_record)
 {
+    history_record_of_epoch(arena, event, HISTORY_EPOCH, sequence, ret_record);
+}
+
+void history_record_of_epoch(struct tb_arena *arena, const struct tb_event *event,
+                             const char *epoch, int64_t sequence, struct tb_record *ret_record)
+{
     struct tb_header *headers = need(tb_arena_array(arena, 10, sizeof *headers));
     struct tb_buf value = {0};
     size_t n = 0;
@@ -157,13 +163,15 @@ void history_record(struct tb_arena *arena, const struct tb_event *event, int64_
     TB_ASSERT(tb_buf_ok(&value));
     headers[n++] = (struct tb_header){TB_STR("ce_specversion"), TB_STR("1.0")};
     headers[n++] = (struct tb_header){TB_STR("ce_id"), textf(arena, "%s", event->event_id)};
-    headers[n++] = (struct tb_header){TB_STR("ce_source"), TB_STR("/nodes/till1")};
+    headers[n++] = (struct tb_header){
+        TB_STR("ce_source"),
+        textf(arena, "/nodes/%s", event->order.node.ptr ? event->order.node.ptr : "till1")};
     headers[n++] =
         (struct tb_header){TB_STR("ce_type"), tb_str_of(tb_event_type_name(event->type))};
     headers[n++] = (struct tb_header){TB_STR("ce_subject"), textf(arena, "%s", event->order_id)};
     headers[n++] =
         (struct tb_header){TB_STR("ce_sequence"), textf(arena, "%020" PRId64, sequence)};
-    headers[n++] = (struct tb_header){TB_STR("ce_epoch"), TB_STR(HISTORY_EPOCH)};
+    headers[n++] = (struct tb_header){TB_STR("ce_epoch"), textf(arena, "%s", epoch)};
     headers[n++] =
         (struct tb_header){TB_STR("ce_orderversion"), textf(arena, "%" PRId64, event->version)};
     headers[n++] = (struct tb_header){TB_STR("content-type"), TB_STR("application/json")};
@@ -193,7 +201,7 @@ static size_t live_through(struct history *history, struct fake_random *random,
     order->order = sent[0].event.order;
     do {
         if (n > 0)
-            change(&history->arena, random, &order->order, &sent[n].event);
+            history_change(&history->arena, random, &order->order, &sent[n].event);
         order->versions = (int64_t)n + 1;
         order->docs[n + 1] = history_encode(&history->arena, &order->order);
         order->states[n + 1] = order->order;

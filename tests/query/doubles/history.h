@@ -41,6 +41,14 @@ struct history_options {
 };
 void history_make(struct history *history, struct fake_random *random,
                   const struct history_options *options);
+/* restored_history.c: the history of a node whose store is put back to an earlier state, as often
+ * as `restores`, and goes on in a new epoch each time. It sends a snapshot of every order that it
+ * has: before it changes the order, or, if the store knows of all epochs before, at any time. What
+ * the last store has is what `orders` says. Events of the lost histories come when they were made
+ * or much later. Records that are no snapshots are lost with lost_percent, and the log repeats
+ * earlier ones with repeat_percent. */
+void history_make_restored(struct history *history, struct fake_random *random,
+                           const struct history_options *options, int restores);
 void history_release(struct history *history);
 /* The last version that a view can reach: the one before the lost version, or the last. */
 int64_t history_reachable(const struct history_order *order);
@@ -51,6 +59,12 @@ void history_place(struct tb_arena *arena, struct fake_random *random, int64_t p
 /* The record of an event with all of its headers. */
 void history_record(struct tb_arena *arena, const struct tb_event *event, int64_t sequence,
                     struct tb_record *ret_record);
+/* The same, of an epoch (16 hex digits). */
+void history_record_of_epoch(struct tb_arena *arena, const struct tb_event *event,
+                             const char *epoch, int64_t sequence, struct tb_record *ret_record);
+/* Makes the next event of an order that is still PLACED, and applies it to the order. */
+void history_change(struct tb_arena *arena, struct fake_random *random, struct tb_order *order,
+                    struct tb_event *ret_event);
 struct tb_str history_encode(struct tb_arena *arena, const struct tb_order *order);
 /* A UUID of the version-7 form, never the same twice for one random source. */
 void history_uuid(struct fake_random *random, char ret_uuid[TB_UUID_SIZE]);

@@ -125,6 +125,7 @@ static enum tb_code load(struct tb_view *base, const char *order_id, struct tb_a
     memcpy(ret_order->epoch, row->epoch, sizeof row->epoch);
     ret_order->sequence = row->sequence;
     ret_order->received_at_ms = row->received_at_ms;
+    ret_order->lineage = row->lineage;
     return TB_OK;
 }
 
@@ -140,23 +141,33 @@ static struct mem_row *new_row(struct mem_view *mem, const char *order_id)
     return &mem->rows[mem->row_count++];
 }
 
+/* The row has the planned state or a later one. */
+static bool is_current(const struct mem_row *row, const struct tb_planned_order *planned)
+{
+    int64_t replaced = planned->lineage.replaced;
+
+    return row->lineage.replaced > replaced ||
+           (row->lineage.replaced == replaced && row->version >= planned->order.version);
+}
+
 static void store(struct mem_view *mem, const struct tb_planned_order *planned)
 {
     struct mem_row *row = mem_view_row(mem, planned->order.order_id);
     struct tb_buf doc = {0};
     size_t len;
 
-    if (mem->late_plans && row && row->version >= planned->order.version)
+    if (mem->late_plans && row && is_current(row, planned))
         return;
     if (!mem->late_plans)
         ck_assert_int_eq(planned->exists, row != NULL);
     if (!row)
         row = new_row(mem, planned->order.order_id);
-    ck_assert_int_gt(planned->order.version, row->version);
+    ck_assert(!is_current(row, planned));
     row->version = planned->order.version;
     memcpy(row->epoch, planned->epoch, sizeof row->epoch);
     row->sequence = planned->sequence;
     row->received_at_ms = planned->received_at_ms;
+    row->lineage = planned->lineage;
     if (planned->stub)
         return;
     tb_order_encode(&doc, &planned->order);
@@ -198,7 +209,7 @@ static enum tb_code guarded_commit(struct tb_view *base, const struct tb_plan *p
         struct tb_planned_order *planned = plan->orders[i];
         struct mem_row *row = mem_view_row(mem, planned->order.order_id);
 
-        if (!planned->changed || (row && row->version >= planned->order.version))
+        if (!planned->changed || (row && is_current(row, planned)))
             continue;
         planned->exists = row != NULL;
         store(mem, planned);
@@ -358,6 +369,7 @@ static enum tb_code reader_list(struct tb_view_reader *base, const struct tb_lis
 {
     size_t count;
     struct mem_order *orders = decode_all(base, &count);
+    bool taken = true;
     int listed = 0;
 
     (void)err;
@@ -369,8 +381,11 @@ static enum tb_code reader_list(struct tb_view_reader *base, const struct tb_lis
         if (!matches(order, filter))
             continue;
         *ret_more = listed == filter->limit;
-        if (listed++ < filter->limit)
-            each(ctx, tb_str_of(order->order_id), order->placed_at_ms, tb_str_of(orders[i].doc));
+        if (!*ret_more)
+            taken = each(ctx, tb_str_of(order->order_id), order->placed_at_ms,
+                         tb_str_of(orders[i].doc));
+        listed++;
+        *ret_more = *ret_more || !taken;
     }
     return TB_OK;
 }
@@ -391,7 +406,7 @@ static enum tb_code reader_scan(struct tb_view_reader *base, const char *start, 
     for (size_t i = 0; i < count && limit > 0; i++) {
         if (strcmp(orders[i].order.order_id, start) < 0)
             continue;
-        each(ctx, &orders[i].order);
+        each(ctx, &orders[i].order, NULL);
         limit--;
     }
     return TB_OK;
@@ -470,10 +485,24 @@ void mem_view_init(struct mem_view *mem, bool flushed)
         mem->next[p] = -1;
 }
 
+static enum tb_code knows_node(struct tb_view *base, const char *node, bool *ret_known,
+                               struct tb_error *err)
+{
+    struct mem_view *mem = (struct mem_view *)base;
+
+    (void)node;
+    if (fails(mem, err))
+        return err->code;
+    *ret_known = mem->knows_nodes;
+    return TB_OK;
+}
+
 void mem_view_init_guarded(struct mem_view *mem)
 {
-    static const struct tb_view_ops guarded_ops = {
-        .load = load, .commit = guarded_commit, .expire_dead_letters = expire_dead_letters};
+    static const struct tb_view_ops guarded_ops = {.load = load,
+                                                   .commit = guarded_commit,
+                                                   .knows_node = knows_node,
+                                                   .expire_dead_letters = expire_dead_letters};
 
     *mem = (struct mem_view){.view.ops = &guarded_ops,
                              .reader = {.reader.ops = &guarded_reader_ops, .mem = mem}};

@@ -14,6 +14,7 @@ struct mem_row {
     int64_t version;
     char epoch[17];
     int64_t sequence, received_at_ms;
+    struct tb_lineage lineage;
     char *doc; /* owned; NULL for a stub */
 };
 struct mem_view {
@@ -38,6 +39,7 @@ struct mem_view {
     size_t flushes;
     size_t syncs;
     int64_t synced[TB_LOG_PARTITIONS]; /* next, as of the last sync */
+    bool knows_nodes;                  /* every node has sent a heartbeat */
     size_t expire_calls;
     size_t expire_full; /* so many of them remove as many as the limit allows */
     int64_t expired_before_ms;

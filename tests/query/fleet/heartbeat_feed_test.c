@@ -41,7 +41,7 @@ static enum tb_code note(void *ctx, const struct tb_heartbeat_record *list, size
     return TB_OK;
 }
 
-static void trouble(void *ctx, const struct tb_error *err)
+static void on_outage(void *ctx, const struct tb_error *err)
 {
     (void)ctx;
     f.troubles += err->code != TB_OK;
@@ -67,7 +67,7 @@ static void setup(void)
                                                                .clock = &f.clock.clock,
                                                                .random = &f.fake.random,
                                                                .save = note,
-                                                               .on_outage = trouble});
+                                                               .on_outage = on_outage});
 }
 
 static void teardown(void)

@@ -55,13 +55,22 @@ START_TEST(other_objects_are_refused)
     static const char *const texts[] = {
         "[]",
         "{}",
-        "{\"node\":\"a/b\",\"epoch\":\"aa\",\"lastSequence\":1,\"deliveredSequence\":1,"
+        "{\"node\":\"a.b\",\"epoch\":\"0123456789abcdef\","
+        "\"lastSequence\":1,\"deliveredSequence\":1,"
         "\"pending\":0,\"clockMs\":1,\"version\":\"1\"}",
-        "{\"node\":\"a\",\"epoch\":\"aa\",\"lastSequence\":-1,\"deliveredSequence\":1,"
+        "{\"node\":\"ab\",\"epoch\":\"aa\",\"lastSequence\":1,\"deliveredSequence\":1,"
         "\"pending\":0,\"clockMs\":1,\"version\":\"1\"}",
-        "{\"node\":\"a\",\"epoch\":\"aa\",\"lastSequence\":1,\"deliveredSequence\":1,"
+        "{\"node\":\"a/"
+        "b\",\"epoch\":\"0123456789abcdef\",\"lastSequence\":1,\"deliveredSequence\":1,"
+        "\"pending\":0,\"clockMs\":1,\"version\":\"1\"}",
+        "{\"node\":\"a\",\"epoch\":\"0123456789abcdef\","
+        "\"lastSequence\":-1,\"deliveredSequence\":1,"
+        "\"pending\":0,\"clockMs\":1,\"version\":\"1\"}",
+        "{\"node\":\"a\",\"epoch\":\"0123456789abcdef\","
+        "\"lastSequence\":1,\"deliveredSequence\":1,"
         "\"pending\":0,\"clockMs\":1}",
-        "{\"node\":\"a\",\"epoch\":\"aa\",\"lastSequence\":1,\"deliveredSequence\":1,"
+        "{\"node\":\"a\",\"epoch\":\"0123456789abcdef\","
+        "\"lastSequence\":1,\"deliveredSequence\":1,"
         "\"pending\":0,\"clockMs\":1,\"version\":\"1\",\"oldestPendingAt\":\"yesterday\"}",
     };
     struct tb_heartbeat got;
@@ -87,12 +96,50 @@ static struct tb_node_report judge(const struct tb_node *node,
                                    const struct tb_received_sequences *received, size_t count,
                                    int64_t now_ms)
 {
+    static const struct tb_node_findings none = {0};
     struct tb_node_report status = {0};
     struct tb_error err = {0};
 
-    ck_ok(tb_node_report_make("till1", node, received, count, 0, now_ms, &arena, &status, &err));
+    ck_ok(
+        tb_node_report_make("till1", node, received, count, &none, now_ms, &arena, &status, &err));
     return status;
 }
+
+START_TEST(too_many_epochs_are_a_fork)
+{
+    struct tb_node node = {0};
+    struct tb_heartbeat heartbeat = beat(EPOCH_A, 0, NOW_MS);
+    const struct tb_node_findings found = {.refuses_epochs = true};
+    struct tb_node_report status = {0};
+    struct tb_error err = {0};
+
+    tb_node_apply_heartbeat(&node, &heartbeat);
+    ck_assert_int_eq(judge(&node, NULL, 0, NOW_MS).state, TB_NODE_CURRENT);
+    ck_ok(tb_node_report_make("till1", &node, NULL, 0, &found, NOW_MS, &arena, &status, &err));
+    ck_assert_int_eq(status.state, TB_NODE_FORKED);
+    ck_assert_int_eq(status.complete_through_at_ms, 0);
+}
+END_TEST
+
+/* What arrived and is not in the view is not complete. */
+START_TEST(a_conflict_holds_completeness_back)
+{
+    struct tb_node_findings found = {.conflicts = 1, .held_since_ms = NOW_MS - 50};
+    struct tb_heartbeat heartbeat = beat(EPOCH_A, 0, NOW_MS);
+    struct tb_node_report status = {0};
+    struct tb_error err = {0};
+    struct tb_node node = {0};
+
+    tb_node_apply_heartbeat(&node, &heartbeat);
+    ck_ok(tb_node_report_make("till1", &node, NULL, 0, &found, NOW_MS, &arena, &status, &err));
+    ck_assert_int_eq(status.state, TB_NODE_BEHIND);
+    ck_assert_int_eq(status.complete_through_at_ms, NOW_MS - 51);
+    ck_assert_int_eq(status.conflicts, 1);
+    found.held_since_ms = NOW_MS + 5000; /* it was complete before */
+    ck_ok(tb_node_report_make("till1", &node, NULL, 0, &found, NOW_MS, &arena, &status, &err));
+    ck_assert_int_eq(status.complete_through_at_ms, NOW_MS + 250);
+}
+END_TEST
 
 /* Against a plain array of what came: the first missing one, every hole, the last one. Chunks that
  * are full from the start on are left out as the view leaves them out, or not yet. */
@@ -363,7 +410,9 @@ int main(void)
 
     tcase_add_checked_fixture(tc, NULL, teardown);
     tcase_add_loop_test(tc, a_heartbeat_can_be_decoded_again, 0, 2);
-    tcase_add_loop_test(tc, other_objects_are_refused, 0, 6);
+    tcase_add_test(tc, too_many_epochs_are_a_fork);
+    tcase_add_test(tc, a_conflict_holds_completeness_back);
+    tcase_add_loop_test(tc, other_objects_are_refused, 0, 8);
     tcase_add_loop_test(tc, completeness_shows_which_sequences_arrived, 0, 30);
     tcase_add_test(tc, another_event_of_the_same_number_is_a_fork);
     tcase_add_test(tc, a_sequence_that_goes_back_is_a_fork);

@@ -66,6 +66,41 @@ static void plan_outcome(struct tb_plan *plan, struct tb_plan_dead_letter *death
     plan->dead_letter_count = 1;
 }
 
+static bool list_offset(void *ctx, const struct tb_dead_letter *letter)
+{
+    int64_t *offsets = ctx;
+
+    ck_assert(tb_str_eq(letter->reason, TB_STR(TB_REASON_PARKED)));
+    offsets[1 + offsets[0]++] = letter->position.offset;
+    return true;
+}
+
+/* What was parked may begin its order, or tell nothing; only what has to wait for an earlier
+ * version waits. */
+START_TEST(parked_records_may_follow)
+{
+    static const int64_t versions[] = {0, 1, 2};
+    struct tb_redrive_scan scan = {0};
+    struct tb_plan_dead_letter death;
+    struct tb_error err = {0};
+    struct tb_plan plan;
+    int64_t found[8] = {0};
+
+    for (int i = 0; i < 3; i++) {
+        plan_outcome(&plan, &death, i + 1, i + 1, false);
+        death.reason = TB_REASON_PARKED;
+        death.version = versions[i];
+        if (versions[i] > 0)
+            memcpy(death.order_id, "019ab0c1-0000-7000-8000-000000000001", TB_UUID_SIZE);
+        commit(f.view, &plan);
+    }
+    ck_ok(f.view->ops->redrivable(f.view, &scan, 10, list_offset, found, &err));
+    ck_assert_int_eq(found[0], 2);
+    ck_assert_int_eq(found[1], 1);
+    ck_assert_int_eq(found[2], 2);
+}
+END_TEST
+
 /* A writer that is late writes older outcomes than those stored: the stored state does not change,
  * and no attempt is counted twice. */
 START_TEST(a_zombie_changes_nothing)
@@ -114,6 +149,7 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_loop_test(tc, a_case_of_every_view, 0, dead_letter_case_count);
     tcase_add_test(tc, a_zombie_changes_nothing);
+    tcase_add_test(tc, parked_records_may_follow);
     tcase_add_loop_test(tc, after_all_replays_the_view_is_the_fold, 0, 2);
     suite_add_tcase(suite, tc);
     failed = test_main(suite);

@@ -4,7 +4,7 @@
  * of a job's progress, in canonical extended JSON. An order, a day and a node that is read and
  * written again must have the same bytes. */
 #include "query/mongo/dead_letters/dead_letters.h"
-#include "query/mongo/fleet/node_bson.h"
+#include "query/mongo/fleet/documents.h"
 #include "query/mongo/sales/sales.h"
 #include "query/mongo/view/view.h"
 #include "query/rebuild/mongo/rebuild_mongo_priv.h"
@@ -139,7 +139,17 @@ static bson_t *encode_day(const struct tb_sales_day *day)
 static void check_days(void)
 {
     int64_t undone[] = {7, 9};
-    struct tb_sales_part parts[] = {{0, 17, 3, 5, 1, 2, 12345, 1, 2, undone, 2},
+    struct tb_sales_part parts[] = {{.partition = 0,
+                                     .through = 17,
+                                     .fence = 3,
+                                     .orders = 5,
+                                     .returns = 1,
+                                     .cancelled = 2,
+                                     .total_minor = 12345,
+                                     .late_orders = 1,
+                                     .late_changes = 2,
+                                     .undone = undone,
+                                     .undone_count = 2},
                                     {.partition = 4, .through = 8, .orders = 1}};
     struct tb_sales_day day = {.id = TB_STR("till1/2026-01-01/EUR"),
                                .node = TB_STR("till1"),

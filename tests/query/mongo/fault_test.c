@@ -1,7 +1,6 @@
 /* While records are committed, the server is killed in the middle of writes, or frozen, again and
  * again. Nothing is lost, nothing is counted twice, and no call waits too long. */
 #include "query/mongo/mongo_feed.h"
-#include "query/mongo/mongo_server.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -10,33 +9,16 @@
 /* More attempts than any batch needs. */
 #define TRIES_MAX 200
 
-static struct fixture {
-    struct mongo_db db;
-    struct tb_view *view;
-    struct tb_view_reader *reader;
-    struct tb_plan plan;
-    struct fake_random fake;
-    struct history history;
-} f;
+static struct mongo_fixture f;
 
 static void setup(void)
 {
-    struct tb_error err = {0};
-
-    memset(&f, 0, sizeof f);
-    fake_random_init(&f.fake, test_seed(0xfa17));
-    mongo_db_open(&f.db, 20);
-    ck_ok(tb_view_mongo_open(f.db.mongo, &f.view, &err));
-    ck_ok(tb_view_mongo_open_reader(f.db.mongo, &f.reader, &err));
+    mongo_fixture_open(&f, 20, test_seed(0xfa17));
 }
 
 static void teardown(void)
 {
-    f.reader->ops->free(f.reader);
-    f.view->ops->free(f.view);
-    mongo_db_close(&f.db);
-    tb_plan_release(&f.plan);
-    history_release(&f.history);
+    mongo_fixture_close(&f);
 }
 
 /* Another process runs `verb` on the server after delay_us, and `heal` after pause_us more. */
@@ -91,10 +73,10 @@ static void check_all(void)
     char *sales, *again;
 
     mongo_check_history(f.reader, &f.history);
-    sales = mongo_db_dump(&f.db, "sales_by_day");
+    sales = mongo_db_dump_sales(&f.db);
     mongo_db_command(&f.db, "{\"dropDatabase\":1}");
     mongo_feed(f.view, &f.history, 0, 1000);
-    again = mongo_db_dump(&f.db, "sales_by_day");
+    again = mongo_db_dump_sales(&f.db);
     ck_assert_str_eq(sales, again);
     free(sales);
     free(again);

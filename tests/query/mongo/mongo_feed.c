@@ -1,6 +1,27 @@
 #include "query/mongo/mongo_feed.h"
 #include <stdlib.h>
 
+void mongo_fixture_open(struct mongo_fixture *fixture, int bulk_size, uint64_t seed)
+{
+    struct tb_error err = {0};
+
+    memset(fixture, 0, sizeof *fixture);
+    fake_random_init(&fixture->fake, seed);
+    mongo_db_open(&fixture->db, bulk_size);
+    ck_ok(tb_view_mongo_open(fixture->db.mongo, &fixture->view, &err));
+    ck_ok(tb_view_mongo_open_reader(fixture->db.mongo, &fixture->reader, &err));
+}
+
+void mongo_fixture_close(struct mongo_fixture *fixture)
+{
+    fixture->reader->ops->free(fixture->reader);
+    fixture->view->ops->free(fixture->view);
+    mongo_db_close(&fixture->db);
+    tb_plan_release(&fixture->plan);
+    tb_arena_release(&fixture->arena);
+    history_release(&fixture->history);
+}
+
 static enum tb_code load(void *ctx, const char *order_id, struct tb_arena *into,
                          struct tb_planned_order *ret_order, struct tb_error *err)
 {

@@ -4,7 +4,20 @@
  * Units:   as view.h. */
 #pragma once
 #include "query/doubles/history.h"
-#include "query/projection/view.h"
+#include "query/mongo/mongo_server.h"
+
+/* A view in a database of its own, and what a test needs beside it. */
+struct mongo_fixture {
+    struct mongo_db db;
+    struct tb_view *view;
+    struct tb_view_reader *reader;
+    struct tb_plan plan;
+    struct tb_arena arena;
+    struct fake_random fake;
+    struct history history; /* empty until the test makes it */
+};
+void mongo_fixture_open(struct mongo_fixture *fixture, int bulk_size, uint64_t seed);
+void mongo_fixture_close(struct mongo_fixture *fixture);
 
 /* Clears the plan, and then plans the records. */
 void mongo_plan(struct tb_view *view, struct tb_plan *plan, int32_t partition,

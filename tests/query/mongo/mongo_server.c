@@ -108,7 +108,8 @@ struct tb_mongo *mongo_db_again(const struct mongo_db *db, int bulk_size)
                                                   .database = db->name,
                                                   .topic = "order-events",
                                                   .bulk_size = bulk_size,
-                                                  .clock = &tb_clock_system},
+                                                  .clock = &tb_clock_system,
+                                                  .random = &tb_random_system},
                        &mongo, &err));
     return mongo;
 }
@@ -184,6 +185,27 @@ char *mongo_db_dump(const struct mongo_db *db, const char *collection)
     mongoc_collection_destroy(from);
     ck_assert(tb_buf_ok(&out));
     return tb_buf_take(&out, NULL);
+}
+
+/* Removes each member of that name from a dump; its value has that many braces. */
+static void remove_members(char *dump, const char *member, int braces)
+{
+    for (char *at = dump; (at = strstr(at, member)) != NULL;) {
+        char *end = at;
+
+        for (int i = 0; i < braces; i++)
+            end = strchr(end + 1, '}');
+        memmove(at, end + 1, strlen(end + 1) + 1);
+    }
+}
+
+char *mongo_db_dump_sales(const struct mongo_db *db)
+{
+    char *dump = mongo_db_dump(db, "sales_by_day");
+
+    remove_members(dump, "\"recent\" : {", 2);
+    remove_members(dump, "\"recentFrom\" : {", 1);
+    return dump;
 }
 
 int64_t mongo_db_count(const struct mongo_db *db, const char *collection, const char *filter)

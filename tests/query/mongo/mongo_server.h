@@ -30,6 +30,8 @@ struct tb_mongo *mongo_db_again(const struct mongo_db *db, int bulk_size);
 /* The documents of a collection, sorted by _id, each a line of canonical JSON; the caller frees
  * it. */
 char *mongo_db_dump(const struct mongo_db *db, const char *collection);
+/* The days, without what they remember of their last batches, which depends on the batches. */
+char *mongo_db_dump_sales(const struct mongo_db *db);
 int64_t mongo_db_count(const struct mongo_db *db, const char *collection, const char *filter);
 /* Runs a command given as JSON, which must succeed. */
 void mongo_db_command(const struct mongo_db *db, const char *json);

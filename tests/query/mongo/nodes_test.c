@@ -2,39 +2,22 @@
  * holes are found, and neither repeated events nor a second writer change the report. */
 #include "query/mongo/fleet/fleet.h"
 #include "query/mongo/mongo_feed.h"
-#include "query/mongo/mongo_server.h"
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define NODE "till1" /* the source of all histories */
 
-static struct fixture {
-    struct mongo_db db;
-    struct tb_view *view;
-    struct tb_plan plan;
-    struct tb_arena arena;
-    struct fake_random fake;
-    struct history history;
-} f;
+static struct mongo_fixture f;
 
 static void setup(void)
 {
-    struct tb_error err = {0};
-
-    memset(&f, 0, sizeof f);
-    fake_random_init(&f.fake, test_seed(0x40d5));
-    mongo_db_open(&f.db, 100);
-    ck_ok(tb_view_mongo_open(f.db.mongo, &f.view, &err));
+    mongo_fixture_open(&f, 100, test_seed(0x40d5));
 }
 
 static void teardown(void)
 {
-    f.view->ops->free(f.view);
-    mongo_db_close(&f.db);
-    tb_plan_release(&f.plan);
-    tb_arena_release(&f.arena);
-    history_release(&f.history);
+    mongo_fixture_close(&f);
 }
 
 static const struct tb_node_report *status_of(const char *name)
@@ -48,6 +31,31 @@ static const struct tb_node_report *status_of(const char *name)
             return &list.nodes[i];
     }
     return NULL;
+}
+
+/* A batch of one event each of `count` epochs that somebody made up. */
+static void make_up_epochs(int first, int count)
+{
+    struct tb_record *records = calloc((size_t)count, sizeof *records);
+
+    for (int i = 0; i < count; i++) {
+        struct tb_header *headers = tb_arena_array(&f.arena, 4, sizeof *headers);
+        char *epoch = tb_arena_alloc(&f.arena, TB_EPOCH_SIZE);
+
+        snprintf(epoch, TB_EPOCH_SIZE, "%016x", (unsigned)(first + i));
+        headers[0] = (struct tb_header){TB_STR("ce_source"), TB_STR("/nodes/" NODE)};
+        headers[1] = (struct tb_header){TB_STR("ce_epoch"), tb_str_of(epoch)};
+        headers[2] = (struct tb_header){TB_STR("ce_sequence"), TB_STR("00000000000000000001")};
+        headers[3] = (struct tb_header){TB_STR("ce_type"), TB_STR("Something.v1")};
+        records[i] = (struct tb_record){.offset = 100000 + first + i,
+                                        .timestamp_ms = HISTORY_START_MS,
+                                        .value = TB_STR("{}"),
+                                        .headers = headers,
+                                        .header_count = 4};
+    }
+    mongo_plan(f.view, &f.plan, 0, records, (size_t)count, true);
+    mongo_commit(f.view, &f.plan);
+    free(records);
 }
 
 /* Records that belong to no order of the view; only their origins matter. */
@@ -138,6 +146,37 @@ START_TEST(nothing_behind_a_hole_is_complete)
     check_progress(2000, 2600, 1);
     come(2001, 2599, 0);
     check_progress(2600, 2600, 0);
+}
+END_TEST
+
+/* Whoever makes up epochs shows as forked and costs no more than a limit; the epoch that was there
+ * before is followed as ever, also by another process. */
+START_TEST(made_up_epochs_are_bounded)
+{
+    struct tb_mongo *mongo = mongo_db_again(&f.db, 7);
+    const struct tb_node_report *status;
+    struct tb_error err = {0};
+
+    come(1, 300, 0);
+    make_up_epochs(1, 40);
+    make_up_epochs(20, 500);
+    f.view->ops->free(f.view);
+    ck_ok(tb_view_mongo_open(mongo, &f.view, &err));
+    make_up_epochs(400, 500);
+    come(301, 320, 0);
+    status = status_of(NODE);
+    ck_assert_uint_eq(status->epoch_count, TB_NODE_EPOCHS_FOLLOWED);
+    ck_assert_int_eq(status->state, TB_NODE_FORKED);
+    ck_assert_int_eq(status->complete_through_at_ms, 0);
+    ck_assert_int_eq(mongo_db_count(&f.db, "sequences", "{\"kind\":\"epoch\"}"),
+                     TB_NODE_EPOCHS_FOLLOWED + 1);
+    for (size_t i = 0; i < status->epoch_count; i++) {
+        if (strcmp(status->epochs[i].epoch, HISTORY_EPOCH) == 0)
+            ck_assert_int_eq(status->epochs[i].complete_through, 320);
+    }
+    f.view->ops->free(f.view);
+    tb_mongo_free(mongo);
+    ck_ok(tb_view_mongo_open(f.db.mongo, &f.view, &err));
 }
 END_TEST
 
@@ -340,6 +379,7 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, sequences_are_counted_and_compacted);
     tcase_add_test(tc, nothing_behind_a_hole_is_complete);
+    tcase_add_test(tc, made_up_epochs_are_bounded);
     tcase_add_loop_test(tc, another_store_with_the_same_numbers_is_a_fork, 0, 2);
     tcase_add_test(tc, all_that_arrived_is_complete);
     tcase_add_test(tc, a_heartbeat_is_applied_once);

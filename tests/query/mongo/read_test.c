@@ -89,7 +89,7 @@ struct page {
     char last_id[TB_UUID_SIZE];
 };
 
-static void take(void *ctx, struct tb_str order_id, int64_t placed_at_ms, struct tb_str doc)
+static bool take(void *ctx, struct tb_str order_id, int64_t placed_at_ms, struct tb_str doc)
 {
     struct page *page = ctx;
 
@@ -99,6 +99,7 @@ static void take(void *ctx, struct tb_str order_id, int64_t placed_at_ms, struct
     page->last_at_ms = placed_at_ms;
     memcpy(page->last_id, order_id.ptr, TB_UUID_SIZE - 1);
     page->last_id[TB_UUID_SIZE - 1] = '\0';
+    return true;
 }
 
 static void list_all(struct tb_view_reader *reader, struct tb_list_filter filter,
@@ -173,11 +174,12 @@ struct scanned {
 };
 
 /* The orders that are read have the content of the events. */
-static void scan_one(void *ctx, const struct tb_order *order)
+static void scan_one(void *ctx, const struct tb_order *order, const char *other_column)
 {
     struct scanned *scanned = ctx;
     char hash[65], expected[65];
 
+    ck_assert_ptr_null(other_column);
     ck_assert_int_gt(strcmp(order->order_id, scanned->last_id), 0);
     memcpy(scanned->last_id, order->order_id, TB_UUID_SIZE);
     scanned->count++;
@@ -244,7 +246,7 @@ static void check_rows(const struct tb_stats_row *a, size_t a_count, const struc
         ck_assert_int_eq(a[i].orders, b[i].orders);
         ck_assert_int_eq(a[i].returns, b[i].returns);
         ck_assert_int_eq(a[i].cancelled, b[i].cancelled);
-        ck_assert_int_eq(a[i].total_minor, b[i].total_minor);
+        ck_assert(a[i].total_minor == b[i].total_minor);
     }
 }
 
@@ -272,15 +274,14 @@ START_TEST(stats_are_those_of_the_sqlite_view)
 }
 END_TEST
 
-/* Orders with the greatest allowed totals: their sum is exact while it fits in 64 bits, and is
- * then refused. */
-START_TEST(sums_are_exact_or_refused)
+/* Orders with the greatest allowed totals, as many as fit into 64 bits, and more. */
+START_TEST(sums_are_exact)
 {
     struct tb_stats_filter filter = {0};
     struct tb_stats stats = {0};
     struct tb_error err = {0};
     struct tb_buf insert = {0};
-    int count = _i == 0 ? 1024 : 1025;
+    int count = _i == 0 ? 1024 : 1100;
 
     tb_buf_adds(&insert, "{\"insert\":\"orders\",\"documents\":[");
     for (int i = 0; i < count; i++)
@@ -292,14 +293,9 @@ START_TEST(sums_are_exact_or_refused)
     tb_buf_adds(&insert, "]}");
     mongo_db_command(&f.db, insert.data);
     tb_buf_release(&insert);
-    if (_i == 0) {
-        ck_ok(f.reader->ops->stats(f.reader, &filter, &f.arena, &stats, &err));
-        ck_assert_int_eq(stats.totals[0].total_minor, INT64_C(-9007199254740991) * 1024);
-        ck_assert_int_eq(stats.totals[0].returns, 1024);
-    } else {
-        ck_assert_int_eq(f.reader->ops->stats(f.reader, &filter, &f.arena, &stats, &err),
-                         TB_INTERNAL);
-    }
+    ck_ok(f.reader->ops->stats(f.reader, &filter, &f.arena, &stats, &err));
+    ck_assert(stats.totals[0].total_minor == (tb_sum)INT64_C(-9007199254740991) * count);
+    ck_assert_int_eq(stats.totals[0].returns, count);
 }
 END_TEST
 
@@ -336,7 +332,7 @@ int main(void)
     tcase_add_test(tc, versions_are_those_of_the_orders);
     tcase_add_test(tc, lists_are_those_of_the_sqlite_view);
     tcase_add_test(tc, stats_are_those_of_the_sqlite_view);
-    tcase_add_loop_test(tc, sums_are_exact_or_refused, 0, 2);
+    tcase_add_loop_test(tc, sums_are_exact, 0, 2);
     tcase_add_test(tc, readers_use_the_collections_of_meta);
     suite_add_tcase(suite, tc);
     status = test_main(suite);

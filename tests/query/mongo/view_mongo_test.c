@@ -1,7 +1,6 @@
 /* The MongoDB view returns what was committed. Repeated batches, other batch limits and second
  * writers do not change that, and the sums of a day are those of its orders. */
 #include "query/mongo/mongo_feed.h"
-#include "query/mongo/mongo_server.h"
 #include "query/mongo/view/view.h"
 #include "query/view_conformance.h"
 #include <pthread.h>
@@ -10,33 +9,16 @@
 
 #define PARTITIONS 3
 
-static struct fixture {
-    struct mongo_db db;
-    struct tb_view *view;
-    struct tb_view_reader *reader;
-    struct tb_plan plan;
-    struct tb_arena arena;
-    struct fake_random fake;
-} f;
+static struct mongo_fixture f;
 
 static void setup(void)
 {
-    struct tb_error err = {0};
-
-    memset(&f, 0, sizeof f);
-    fake_random_init(&f.fake, 11);
-    mongo_db_open(&f.db, 50);
-    ck_ok(tb_view_mongo_open(f.db.mongo, &f.view, &err));
-    ck_ok(tb_view_mongo_open_reader(f.db.mongo, &f.reader, &err));
+    mongo_fixture_open(&f, 50, 11);
 }
 
 static void teardown(void)
 {
-    f.reader->ops->free(f.reader);
-    f.view->ops->free(f.view);
-    mongo_db_close(&f.db);
-    tb_plan_release(&f.plan);
-    tb_arena_release(&f.arena);
+    mongo_fixture_close(&f);
 }
 
 /* The sums of a day, computed from its orders. */
@@ -77,7 +59,11 @@ static void check_sales(const struct history *histories, size_t history_count)
                 add_order(list, &count, &order->states[version]);
         }
     }
-    ck_assert_int_eq(mongo_db_count(&f.db, "sales_by_day", "{}"), (int64_t)count);
+    /* A day from which a snapshot has moved all orders stays, with sums of 0. */
+    ck_assert_int_eq(
+        mongo_db_count(&f.db, "sales_by_day",
+                       "{\"$or\":[{\"orders\":{\"$ne\":0}},{\"returns\":{\"$ne\":0}}]}"),
+        (int64_t)count);
     for (size_t i = 0; i < count; i++) {
         snprintf(filter, sizeof filter,
                  "{\"_id\":\"%s\",\"orders\":%lld,\"returns\":%lld,\"cancelled\":%lld,"
@@ -115,12 +101,31 @@ START_TEST(the_view_is_the_fold_of_the_log)
     mongo_check_history(f.reader, &history);
     check_sales(&history, 1);
     char *orders = mongo_db_dump(&f.db, "orders");
-    char *sales = mongo_db_dump(&f.db, "sales_by_day");
+    char *sales = mongo_db_dump_sales(&f.db);
     char *dead = mongo_db_dump(&f.db, "dead_letters");
     mongo_feed(f.view, &history, 0, 17);
     check_same(orders, mongo_db_dump(&f.db, "orders"));
-    check_same(sales, mongo_db_dump(&f.db, "sales_by_day"));
+    check_same(sales, mongo_db_dump_sales(&f.db));
     check_same(dead, mongo_db_dump(&f.db, "dead_letters"));
+    history_release(&history);
+}
+END_TEST
+
+/* The same for a store that is restored: orders go back to earlier versions, and to other days. */
+START_TEST(the_view_is_the_restored_store)
+{
+    struct history history;
+
+    fake_random_init(&f.fake, test_seed(0x4e57) + (uint64_t)_i);
+    history_make_restored(&history, &f.fake, &(struct history_options){40, 10, 3}, 1 + _i);
+    mongo_feed(f.view, &history, 0, 1 + fake_random_below(&f.fake, 100));
+    mongo_check_history(f.reader, &history);
+    check_sales(&history, 1);
+    char *orders = mongo_db_dump(&f.db, "orders");
+    char *sales = mongo_db_dump_sales(&f.db);
+    mongo_feed(f.view, &history, 0, 17);
+    check_same(orders, mongo_db_dump(&f.db, "orders"));
+    check_same(sales, mongo_db_dump_sales(&f.db));
     history_release(&history);
 }
 END_TEST
@@ -172,6 +177,16 @@ static bool all_committed(const struct history *histories, const size_t *committ
     return true;
 }
 
+static void make_history(struct history *history, bool restored)
+{
+    const struct history_options options = {40, 10, 3};
+
+    if (restored)
+        history_make_restored(history, &f.fake, &options, 2);
+    else
+        history_make(history, &f.fake, &options);
+}
+
 /* A consumer that does not know that it has lost its partition commits old plans between newer
  * ones. The documents must equal those of a single writer, byte for byte, and the sums those of
  * the orders. */
@@ -181,10 +196,11 @@ START_TEST(zombies_and_second_writers_change_nothing)
     struct history histories[PARTITIONS];
     struct writer writers[4] = {0};
     size_t committed[PARTITIONS] = {0};
+    bool restored = _i % 2;
 
     fake_random_init(&f.fake, test_seed(0x2ab1) + (uint64_t)_i);
     for (int p = 0; p < PARTITIONS; p++)
-        history_make(&histories[p], &f.fake, &(struct history_options){40, 10, 3});
+        make_history(&histories[p], restored);
     for (size_t w = 0; w < 4; w++) {
         writers[w].mongo = mongo_db_again(&f.db, 1 + (int)fake_random_below(&f.fake, 40));
         ck_ok(tb_view_mongo_open(writers[w].mongo, &writers[w].view, &err));
@@ -209,7 +225,7 @@ START_TEST(zombies_and_second_writers_change_nothing)
     check_sales(histories, PARTITIONS);
 
     char *orders = mongo_db_dump(&f.db, "orders");
-    char *sales = mongo_db_dump(&f.db, "sales_by_day");
+    char *sales = mongo_db_dump_sales(&f.db);
     char *dead = mongo_db_dump(&f.db, "dead_letters");
     mongo_db_command(&f.db, "{\"dropDatabase\":1}");
     for (int p = 0; p < PARTITIONS; p++)
@@ -217,8 +233,11 @@ START_TEST(zombies_and_second_writers_change_nothing)
     for (int p = 0; p < PARTITIONS; p++)
         mongo_check_history(f.reader, &histories[p]);
     check_same(orders, mongo_db_dump(&f.db, "orders"));
-    check_same(sales, mongo_db_dump(&f.db, "sales_by_day"));
-    check_same(dead, mongo_db_dump(&f.db, "dead_letters"));
+    check_same(sales, mongo_db_dump_sales(&f.db));
+    if (!restored)
+        check_same(dead, mongo_db_dump(&f.db, "dead_letters"));
+    else /* a late plan may have a letter that a snapshot has overtaken: its redrive closes it */
+        free(dead);
     for (int p = 0; p < PARTITIONS; p++)
         history_release(&histories[p]);
 }
@@ -319,6 +338,7 @@ int main(void)
     mongo_server_begin();
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_loop_test(tc, the_view_is_the_fold_of_the_log, 0, 3);
+    tcase_add_loop_test(tc, the_view_is_the_restored_store, 0, 3);
     tcase_add_loop_test(tc, zombies_and_second_writers_change_nothing, 0, 5);
     tcase_add_loop_test(tc, centrals_write_at_the_same_time, 0, 3);
     tcase_add_loop_test(tc, after_a_duplicate_key_the_newest_version_stays, 0, 2);

@@ -178,7 +178,8 @@ static const struct outcome outcomes[] = {
     {"placed", 0, "OrderPlaced.v2", NULL, ID, "1", PLACED("1"), TB_APPLIED, NULL, 1},
     {"placed in the old form", 0, "OrderPlaced.v1", NULL, ID, "1", V1, TB_APPLIED, NULL, 1},
     {"placed again", 1, "OrderPlaced.v2", NULL, ID, "1", PLACED("1"), TB_DUPLICATE, NULL, 1},
-    {"placed again, later", 3, "OrderPlaced.v1", NULL, NULL, NULL, V1, TB_DUPLICATE, NULL, 3},
+    {"placed again by another event", 3, "OrderPlaced.v1", NULL, NULL, NULL, V1, TB_CONFLICTED,
+     "tillbox.conflict", 3},
     {"the next", 3, V2, NULL, ID, "4", SHIPPED("4"), TB_APPLIED, NULL, 4},
     {"the last once more", 3, V2, NULL, ID, "3", SHIPPED("3"), TB_DUPLICATE, NULL, 3},
     {"an old one", 3, V2, NULL, ID, "2", SHIPPED("2"), TB_DUPLICATE, NULL, 3},
@@ -226,6 +227,91 @@ static struct tb_record record_of(const struct outcome *outcome, struct tb_heade
     record.value = tb_str_of(outcome->value);
     return record;
 }
+
+/* A record with these headers, of the order's partition among six. */
+static void plan_from(const char *source, const char *type, const char *value)
+{
+    static struct tb_header headers[3];
+    static struct tb_record record;
+
+    headers[0] = (struct tb_header){TB_STR("ce_type"), tb_str_of(type)};
+    headers[1] = (struct tb_header){TB_STR("ce_source"), tb_str_of(source)};
+    headers[2] =
+        (struct tb_header){TB_STR("ce_id"), TB_STR("019ab0c1-0000-7000-8000-0000000000ff")};
+    record = (struct tb_record){
+        .offset = 90, .value = tb_str_of(value), .headers = headers, .header_count = 3};
+    plan_records(&record, 1);
+}
+
+/* What comes from one node in the name of another one changes nothing. */
+START_TEST(an_event_is_of_the_node_that_it_names)
+{
+    plan_from("/nodes/till2", "OrderPlaced.v2", PLACED("1"));
+    ck_assert_str_eq(plan.dead_letters[0].reason, "tillbox.invalid");
+    ck_assert(tb_str_eq(plan.dead_letters[0].node, TB_STR("till2")));
+    plan_from("/nodes/till 1", "OrderPlaced.v2", PLACED("1"));
+    ck_assert_str_eq(plan.dead_letters[0].reason, "tillbox.invalid");
+    ck_assert(!plan.dead_letters[0].node.ptr);
+    plan_from("/nodes/till1", "OrderPlaced.v2", PLACED("1"));
+    ck_assert_uint_eq(plan.results[TB_APPLIED], 1);
+}
+END_TEST
+
+/* One order id at two tills: the first one that arrives has it, and the other one's events are
+ * conflicts, also where nothing is known of the events that made the order. */
+START_TEST(an_order_is_of_the_node_that_placed_it)
+{
+    bring_to(1);
+    if (_i == 1)
+        mem.rows[0].lineage = (struct tb_lineage){0};
+    plan_from("/nodes/till2", V2, SHIPPED("2"));
+    ck_assert_uint_eq(plan.results[TB_CONFLICTED], 1);
+    ck_assert_str_eq(plan.dead_letters[0].reason, TB_REASON_CONFLICT);
+    ck_assert_ptr_nonnull(strstr(plan.dead_letters[0].message.ptr, "by node till1"));
+    plan_from("/nodes/till2", V2, SHIPPED("3"));
+    ck_assert_uint_eq(plan.results[TB_CONFLICTED], 1); /* not a gap, which would follow */
+    plan_from("/nodes/till2", "OrderPlaced.v1", V1);
+    ck_assert_uint_eq(plan.results[TB_CONFLICTED], 1);
+    plan_from("/nodes/till1", V2, SHIPPED("2"));
+    ck_assert_uint_eq(plan.results[TB_APPLIED], 1);
+}
+END_TEST
+
+static const char *plan_at(const struct tb_plan_partitions *partitions, int32_t partition,
+                           struct tb_str key)
+{
+    const struct tb_plan_rules by = {.currency = "EUR", .partitions = partitions};
+    struct tb_header header = {TB_STR("ce_type"), TB_STR("OrderPlaced.v2")};
+    struct tb_record record = {.partition = partition,
+                               .key = key,
+                               .value = TB_STR(PLACED("1")),
+                               .headers = &header,
+                               .header_count = 1};
+    const struct tb_log_batch batch = {partition, &record, 1, 0};
+    struct tb_error err = {0};
+
+    tb_plan_clear(&plan);
+    ck_ok(tb_plan_batch(&plan, &batch, &by, load, &mem.view, &err));
+    return plan.dead_letter_count > 0 ? plan.dead_letters[0].reason : "";
+}
+
+/* An order whose events are in two partitions is counted by the readers of both. */
+START_TEST(a_key_belongs_to_its_partition)
+{
+    struct tb_plan_partitions partitions = {{6}, 1};
+    struct tb_str id = TB_STR(ID), customer = TB_STR("C-1");
+    int32_t right = tb_log_partition(id, 6), other = (right + 1) % 6;
+
+    ck_assert_str_eq(plan_at(&partitions, right, id), "");
+    ck_assert_str_eq(plan_at(&partitions, other, id), "tillbox.invalid");
+    ck_assert_str_eq(plan_at(&partitions, right, (struct tb_str){0}), "tillbox.invalid");
+    ck_assert_str_eq(plan_at(&partitions, tb_log_partition(customer, 6), customer), "");
+    partitions = (struct tb_plan_partitions){{6, 12}, 2};
+    ck_assert_str_eq(plan_at(&partitions, right, id), "");
+    ck_assert_str_eq(plan_at(&partitions, tb_log_partition(id, 12), id), "");
+    ck_assert_str_eq(plan_at(NULL, other, id), "");
+}
+END_TEST
 
 START_TEST(every_record_has_its_outcome)
 {
@@ -585,6 +671,9 @@ int main(void)
     TCase *tc = tcase_create("outcomes");
 
     tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, an_event_is_of_the_node_that_it_names);
+    tcase_add_loop_test(tc, an_order_is_of_the_node_that_placed_it, 0, 2);
+    tcase_add_test(tc, a_key_belongs_to_its_partition);
     tcase_add_loop_test(tc, every_record_has_its_outcome, 0,
                         (int)(sizeof outcomes / sizeof *outcomes));
     tcase_add_test(tc, dead_letters_name_their_order);

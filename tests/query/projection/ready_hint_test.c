@@ -82,15 +82,33 @@ static void tell(size_t count)
 START_TEST(a_published_hint_can_be_decoded)
 {
     char order_id[TB_UUID_SIZE];
-    int64_t version = 0;
+    int64_t version = 0, replaced = -1;
 
     tell(2);
     ck_assert_uint_eq(box.appended, 2);
     ck_assert_str_eq(box.key, ONE);
     ck_assert_str_eq(box.value, "{\"orderId\":\"" ONE "\",\"version\":2}");
-    ck_assert(tb_ready_decode(&box.last, order_id, &version));
+    ck_assert(tb_ready_decode(&box.last, order_id, &version, &replaced));
     ck_assert_str_eq(order_id, ONE);
     ck_assert_int_eq(version, 2);
+    ck_assert_int_eq(replaced, 0);
+}
+END_TEST
+
+START_TEST(a_hint_tells_that_a_snapshot_has_replaced_the_order)
+{
+    struct tb_planned_order planned = {.order = {.order_id = ONE, .version = 3},
+                                       .changed = true,
+                                       .lineage = {.replaced = 2},
+                                       .received_at_ms = now.wall_ms};
+    struct tb_planned_order *orders[] = {&planned};
+    char order_id[TB_UUID_SIZE];
+    int64_t version = 0, replaced = -1;
+
+    tb_ready_publish(&teller, &(struct tb_plan){.orders = orders, .order_count = 1});
+    ck_assert(tb_ready_decode(&box.last, order_id, &version, &replaced));
+    ck_assert_int_eq(version, 3);
+    ck_assert_int_eq(replaced, 2);
 }
 END_TEST
 
@@ -145,10 +163,10 @@ START_TEST(other_records_are_no_hints)
     const struct tb_record record = {.value = tb_str_of(strange[_i])};
     const struct tb_record none = {0};
     char order_id[TB_UUID_SIZE];
-    int64_t version = 0;
+    int64_t version = 0, replaced = -1;
 
-    ck_assert(!tb_ready_decode(&record, order_id, &version));
-    ck_assert(!tb_ready_decode(&none, order_id, &version));
+    ck_assert(!tb_ready_decode(&record, order_id, &version, &replaced));
+    ck_assert(!tb_ready_decode(&none, order_id, &version, &replaced));
 }
 END_TEST
 
@@ -159,6 +177,7 @@ int main(void)
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, a_published_hint_can_be_decoded);
+    tcase_add_test(tc, a_hint_tells_that_a_snapshot_has_replaced_the_order);
     tcase_add_test(tc, only_recent_changes_are_published);
     tcase_add_test(tc, a_full_log_does_not_block);
     tcase_add_loop_test(tc, other_records_are_no_hints, 0,

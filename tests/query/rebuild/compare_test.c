@@ -8,6 +8,7 @@ struct fake_reader {
     struct tb_view_reader reader; /* first: the operations cast it back */
     const struct tb_order *orders;
     size_t order_count;
+    const char *other_column; /* of every order */
     struct tb_stats_row totals[2];
     size_t total_count;
 };
@@ -20,7 +21,7 @@ static enum tb_code fake_scan(struct tb_view_reader *base, const char *start, in
     (void)err;
     for (size_t i = 0; i < fake->order_count && limit > 0; i++) {
         if (strcmp(fake->orders[i].order_id, start) >= 0) {
-            each(ctx, &fake->orders[i]);
+            each(ctx, &fake->orders[i], fake->other_column);
             limit--;
         }
     }
@@ -127,6 +128,24 @@ START_TEST(both_sides_of_a_difference_are_listed)
 }
 END_TEST
 
+/* The content is the same, but lists of the served view find the order by another source. */
+START_TEST(what_lists_find_an_order_by_is_compared)
+{
+    struct fake_reader served = {
+        .reader.ops = &ops, .orders = &one, .order_count = 1, .other_column = "source"};
+    struct fake_reader rebuilt = {.reader.ops = &ops, .orders = &one, .order_count = 1};
+    struct tb_compare *result = compare(&served, &rebuilt);
+
+    ck_assert_int_eq(result->difference_count, 1);
+    ck_assert_ptr_nonnull(
+        strstr(tb_buf_str(&result->listed).ptr, "\",\"columnDiffers\":\"source\"},\"rebuilt\":{"));
+    tb_compare_free(result);
+    result = compare(&rebuilt, &served);
+    ck_assert_int_eq(result->difference_count, 1);
+    tb_compare_free(result);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("query/rebuild/compare");
@@ -134,6 +153,7 @@ int main(void)
 
     tcase_add_test(tc, all_of_a_difference_is_listed);
     tcase_add_test(tc, both_sides_of_a_difference_are_listed);
+    tcase_add_test(tc, what_lists_find_an_order_by_is_compared);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }

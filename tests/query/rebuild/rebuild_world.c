@@ -118,6 +118,7 @@ static bool start_consumer(struct world *world)
 static bool start_rebuild(struct world *world)
 {
     struct tb_rebuild_sqlite_options sqlite = {
+        .uptime = &world->uptime,
         .folder = world->dir,
         .build = world->build,
         .clock = &world->clock.clock,
@@ -276,9 +277,9 @@ char *world_dump(struct world *world, int64_t generation, bool letters)
     ck_ok(tb_db_open(path, TB_DB_READER, 0, &db, &err));
     dump(db,
          "SELECT order_id, version, placed_at, business_date, node, status, source, currency,"
-         " kind, total_minor, customer_id, epoch, sequence, received_at, doc FROM orders"
-         " ORDER BY order_id",
-         15, &out);
+         " kind, total_minor, customer_id, epoch, sequence, received_at, doc, replaced,"
+         " earlier_epochs, hex(events) FROM orders ORDER BY order_id",
+         18, &out);
     dump(db, "SELECT partition, next FROM offsets ORDER BY partition", 2, &out);
     if (letters)
         dump(db,
@@ -295,7 +296,7 @@ int64_t world_served(struct world *world)
 {
     struct tb_rebuild_generations views;
 
-    tb_rebuild_sqlite_generations(world->sqlite, &views);
+    tb_rebuild_get_generations(world->rebuild, &views);
     return views.served;
 }
 

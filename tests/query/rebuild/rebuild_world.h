@@ -11,6 +11,7 @@
 struct world {
     char dir[128];
     struct fake_clock clock;
+    struct tb_uptime uptime; /* of the node: as long as the monotonic clock says */
     struct fake_random fake;
     struct history history;
     size_t added; /* records of the history that are in the logs */

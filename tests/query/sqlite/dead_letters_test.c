@@ -50,7 +50,9 @@ END_TEST
 
 /* A view of the schema's first version, with a dead letter of each kind. */
 static const char first_version[] =
-    "DROP TABLE dead_letters;"
+    "ALTER TABLE orders DROP COLUMN replaced; ALTER TABLE orders DROP COLUMN earlier_epochs;"
+    "ALTER TABLE orders DROP COLUMN events;"
+    "DROP TABLE origin; DROP TABLE dead_letters;"
     "CREATE TABLE dead_letters("
     " id INTEGER PRIMARY KEY AUTOINCREMENT, partition INTEGER NOT NULL, \"offset\" INTEGER NOT "
     "NULL, order_id TEXT, type TEXT, reason TEXT NOT NULL, message TEXT NOT NULL,"

@@ -215,12 +215,13 @@ START_TEST(an_order_is_loaded_as_it_was_written)
 }
 END_TEST
 
-static void count_each(void *ctx, struct tb_str order_id, int64_t placed_at_ms, struct tb_str doc)
+static bool count_each(void *ctx, struct tb_str order_id, int64_t placed_at_ms, struct tb_str doc)
 {
     (void)order_id;
     (void)placed_at_ms;
     (void)doc;
     ++*(int *)ctx;
+    return true;
 }
 
 /* Queries do not return a stub, but its version is stored. */
@@ -328,7 +329,7 @@ START_TEST(dead_letters_expire_oldest_first)
         struct tb_record record = {.offset = i};
 
         plan_records(&record, 1);
-        f.plan.planned_at_ms = 1000 + i;
+        f.plan.planned_at_ms = f.plan.kept_from_ms = 1000 + i;
         commit_plan();
     }
     ck_ok(f.view->ops->expire_dead_letters(f.view, 1000, 100, &removed, &err));
@@ -348,6 +349,8 @@ START_TEST(a_file_of_another_application_is_refused)
     struct tb_error err = {0};
     struct tb_view *view = NULL;
     struct tb_db *db = NULL;
+    int64_t version = count_rows("PRAGMA user_version");
+    char restore[40];
 
     close_view();
     ck_ok(tb_db_open(f.path, TB_DB_DERIVED, 0, &db, &err));
@@ -357,7 +360,8 @@ START_TEST(a_file_of_another_application_is_refused)
     ck_assert_ptr_nonnull(strstr(err.text, "99"));
     ck_assert_int_eq(count_rows("PRAGMA user_version"), 99);
     ck_ok(tb_db_open(f.path, TB_DB_DERIVED, 0, &db, &err));
-    ck_ok(tb_db_exec(db, "PRAGMA user_version = 1", &err));
+    snprintf(restore, sizeof restore, "PRAGMA user_version = %d", (int)version);
+    ck_ok(tb_db_exec(db, restore, &err));
     tb_db_close(db);
     open_view();
 }

@@ -1,14 +1,50 @@
+import de.bwaldvogel.mongo.MongoCollection;
+import de.bwaldvogel.mongo.MongoDatabase;
 import de.bwaldvogel.mongo.MongoServer;
+import de.bwaldvogel.mongo.backend.CollectionOptions;
+import de.bwaldvogel.mongo.backend.CursorRegistry;
+import de.bwaldvogel.mongo.backend.Index;
+import de.bwaldvogel.mongo.backend.QueryResult;
 import de.bwaldvogel.mongo.backend.h2.H2Backend;
+import de.bwaldvogel.mongo.backend.h2.H2Collection;
+import de.bwaldvogel.mongo.backend.h2.H2Database;
 import de.bwaldvogel.mongo.bson.Document;
 import de.bwaldvogel.mongo.wire.message.MongoMessage;
 import io.netty.channel.Channel;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.Supplier;
+import org.h2.mvstore.MVMap;
 import org.h2.mvstore.MVStore;
 
 /** java -cp 'classes:lib/*' MongoService HOST PORT FILE: serves until SIGTERM. */
 public class MongoService {
+    /**
+     * The server's own collections look into an index only if the filter has the index's fields and
+     * no others; every guarded change, by _id and version, would read the whole collection.
+     */
+    static class IndexedCollection extends H2Collection {
+        IndexedCollection(MongoDatabase database, String name, CollectionOptions options,
+                          MVMap<Object, Document> data, MVMap<String, Object> meta,
+                          CursorRegistry cursors) {
+            super(database, name, options, data, meta, cursors);
+        }
+
+        @Override
+        protected QueryResult queryDocuments(Document query, Document order, int skip, int limit,
+                                             int batch, Document fields) {
+            if (query.containsKey("_id") && query.size() > 1) {
+                Document id = new Document("_id", query.get("_id"));
+                for (Index<Object> index : getIndexes()) {
+                    if (index.canHandle(id)) { // the found ones are compared with the whole filter
+                        return matchDocuments(query, index.getPositions(id), order, skip, limit,
+                                              batch, fields);
+                    }
+                }
+            }
+            return super.queryDocuments(query, order, skip, limit, batch, fields);
+        }
+    }
+
     /**
      * Commits the store's file before each answer, and only between commands. A document and its
      * index are two maps of the store: a file written in the middle of a command, and then a kill,
@@ -20,6 +56,28 @@ public class MongoService {
 
         DurableBackend(MVStore store) {
             super(store);
+        }
+
+        /** An inner class has its outer object before the server's constructor opens collections. */
+        private class IndexedDatabase extends H2Database {
+            IndexedDatabase(String name) {
+                super(name, getMvStore(), getCursorRegistry());
+            }
+
+            /** The maps' names are the server's: it moves, drops and finds collections by them. */
+            @Override
+            protected MongoCollection<Object> openOrCreateCollection(String name,
+                                                                     CollectionOptions options) {
+                String full = getDatabaseName() + "." + name;
+                return new IndexedCollection(
+                    this, name, options, DurableBackend.this.getMvStore().openMap("databases." + full),
+                    DurableBackend.this.getMvStore().openMap("meta." + full), cursorRegistry);
+            }
+        }
+
+        @Override
+        protected MongoDatabase openOrCreateDatabase(String name) {
+            return new IndexedDatabase(name);
         }
 
         private Document handle(Supplier<Document> command) {

@@ -2,8 +2,9 @@
 #include "api/http/problem.h"
 #include "api/http/query_string.h"
 
-/* Digests: a few fields and a hash of each order, for comparing an edge with a central. An edge
- * reads its store, where its orders are decided; a central reads its view. */
+/* Digests: a few fields and a hash of each order, for comparing an edge with a central, or with
+ * its own view. An edge reads its store, where its orders are decided, unless it is asked for its
+ * view; a central reads its view. */
 
 #define LIMIT_DEFAULT 500
 #define LIMIT_MAX 1000
@@ -12,6 +13,7 @@ struct digest_query {
     char
         start[TB_UUID_SIZE]; /* the page begins with this id or the next one; "": the first page */
     int limit;
+    bool of_view; /* of an edge too */
 };
 
 struct page {
@@ -41,15 +43,20 @@ static bool open_digest(struct page *page, const struct tb_order *order)
     tb_json_member_int(out, "totalMinor", order->total_minor);
     tb_json_member_str(out, "currency", tb_str_of(order->currency));
     tb_json_member_str(out, "hash", tb_str_of(hash));
+    tb_json_member_str(out, "kind", tb_str_of(tb_order_kind_name(order->kind)));
+    tb_json_member_str(out, "businessDate", tb_str_of(order->business_date));
     return true;
 }
 
-static void add_from_view(void *ctx, const struct tb_order *order)
+static void add_from_view(void *ctx, const struct tb_order *order, const char *other_column)
 {
     struct page *page = ctx;
 
-    if (open_digest(page, order))
-        tb_buf_addc(page->out, '}');
+    if (!open_digest(page, order))
+        return;
+    if (other_column)
+        tb_json_member_str(page->out, "columnDiffers", tb_str_of(other_column));
+    tb_buf_addc(page->out, '}');
 }
 
 static void add_from_store(void *ctx, const struct tb_stored_order *stored)
@@ -74,7 +81,7 @@ enum tb_code tb_digests_query(struct tb_api *api, const struct tb_query_context 
     int limit = query->limit + 1;
 
     tb_buf_adds(page.out, "{\"digests\":[");
-    if (context->store)
+    if (context->store && !query->of_view)
         TB_TRY(tb_order_reader_scan(context->store, api->options.edge->cursor_name, query->start,
                                     limit, add_from_store, &page, err));
     else
@@ -96,5 +103,9 @@ bool tb_digests_read(struct tb_request *req)
     struct tb_str start = tb_param(req->params, "start");
     if (start.ptr && !tb_uuid_parse(start, query->start))
         return tb_param_refuse(req, "start", "an order id");
+    struct tb_str of = tb_param(req->params, "of");
+    query->of_view = tb_str_eq(of, TB_STR("view"));
+    if (of.ptr && !query->of_view && (!req->api->options.edge || !tb_str_eq(of, TB_STR("store"))))
+        return tb_param_refuse(req, "of", req->api->options.edge ? "store or view" : "view");
     return tb_param_limit(req, LIMIT_DEFAULT, LIMIT_MAX, &query->limit);
 }

@@ -41,16 +41,20 @@ struct page {
     char last_order_id[TB_UUID_SIZE]; /* "": the page is empty */
 };
 
-static void add_order(void *ctx, struct tb_str order_id, int64_t placed_at_ms, struct tb_str doc)
+/* A page holds at least one order, however large that is. */
+static bool add_order(void *ctx, struct tb_str order_id, int64_t placed_at_ms, struct tb_str doc)
 {
     struct page *page = ctx;
 
+    if (page->last_order_id[0] != '\0' && page->out->len + doc.len > TB_PAGE_BYTES_MAX)
+        return false;
     tb_json_separate(page->out);
     tb_buf_add_str(page->out, doc);
     tb_delivery_add(page->api, page->context, order_id, page->out);
     page->last_placed_at_ms = placed_at_ms;
     snprintf(page->last_order_id, sizeof page->last_order_id, "%.*s", (int)order_id.len,
              order_id.ptr);
+    return true;
 }
 
 enum tb_code tb_orders_query(struct tb_api *api, const struct tb_query_context *context,

@@ -31,7 +31,7 @@ static void add_rows(struct tb_buf *out, const char *name, const struct tb_stats
         tb_json_member_int(out, "orders", rows[i].orders);
         tb_json_member_int(out, "returns", rows[i].returns);
         tb_json_member_int(out, "cancelled", rows[i].cancelled);
-        tb_json_member_int(out, "totalMinor", rows[i].total_minor);
+        tb_sum_add_member(out, "totalMinor", rows[i].total_minor);
         tb_buf_addc(out, '}');
     }
     tb_buf_addc(out, ']');

@@ -18,6 +18,14 @@ static const char *const steps[] = {
     " next INTEGER NOT NULL, PRIMARY KEY(group_name, topic, partition)) STRICT, WITHOUT ROWID;"
     "CREATE TABLE sequences("
     " epoch TEXT PRIMARY KEY, sequence INTEGER NOT NULL) STRICT, WITHOUT ROWID;",
+    /* When the node had that uptime, the partition ended before offset `next`. */
+    "CREATE TABLE marks("
+    " topic INTEGER NOT NULL, partition INTEGER NOT NULL, uptime_ms INTEGER NOT NULL,"
+    " next INTEGER NOT NULL, PRIMARY KEY(topic, partition, uptime_ms)) STRICT, WITHOUT ROWID;",
+    /* base: the offset of the first record of each partition. */
+    "CREATE TABLE origin("
+    " one INTEGER PRIMARY KEY CHECK(one = 1), log_id TEXT NOT NULL, store_id TEXT NOT NULL,"
+    " base INTEGER NOT NULL CHECK(base >= 0)) STRICT;",
 };
 
 const char *tb_inproc_sql(char sql[TB_INPROC_SQL_SIZE], const char *before, int64_t topic_id,
@@ -36,14 +44,16 @@ static enum tb_code load_partition(struct tb_log_inproc *log, struct inproc_topi
                                    int32_t partition, struct tb_error *err)
 {
     struct inproc_partition *part = &topic->parts[partition];
-    int64_t begin = 0, end = 0;
+    int64_t begin = -1, end = -1;
     char sql[TB_INPROC_SQL_SIZE];
 
     /* Two statements: SQLite would answer one with both by reading all rows. */
-    tb_inproc_sql(sql, "SELECT coalesce(min(offset), 0) FROM", topic->id, partition, "");
+    tb_inproc_sql(sql, "SELECT coalesce(min(offset), -1) FROM", topic->id, partition, "");
     TB_TRY(tb_db_query_int64(log->db, sql, &begin, err));
-    tb_inproc_sql(sql, "SELECT coalesce(max(offset) + 1, 0) FROM", topic->id, partition, "");
+    tb_inproc_sql(sql, "SELECT coalesce(max(offset) + 1, -1) FROM", topic->id, partition, "");
     TB_TRY(tb_db_query_int64(log->db, sql, &end, err));
+    if (end < 0)
+        begin = end = log->origin.base;
     part->next = end;
     pthread_mutex_lock(&log->lock);
     part->begin = begin;
@@ -118,14 +128,31 @@ static enum tb_code load_offsets(struct tb_log_inproc *log, struct tb_error *err
     }
 }
 
+static enum tb_code load_origin(struct tb_log_inproc *log, struct tb_error *err)
+{
+    TB_CLEANUP(tb_stmt_finalize) struct tb_stmt stmt = {0};
+    bool row = false;
+
+    TB_TRY(tb_stmt_prepare(&stmt, log->db, "SELECT log_id, store_id, base FROM origin", err));
+    TB_TRY(tb_stmt_step(&stmt, &row, err));
+    if (!row)
+        return TB_OK;
+    tb_stmt_copy_text(&stmt, 0, log->origin.log_id, sizeof log->origin.log_id);
+    tb_stmt_copy_text(&stmt, 1, log->origin.store_id, sizeof log->origin.store_id);
+    log->origin.base = tb_stmt_int64(&stmt, 2);
+    return TB_OK;
+}
+
 static enum tb_code connect_file(struct tb_log_inproc *log, struct tb_error *err)
 {
     bool again = log->groups || log->topics;
 
     TB_TRY(tb_db_open(log->path, TB_DB_DURABLE, WAL_PAGES, &log->db, err));
     tb_db_yield_on_reads(log->db);
+    tb_db_watch_checkpoints(log->db, log->checkpoints);
     TB_TRY(
         tb_db_migrate(log->db, APPLICATION_ID, steps, (int)(sizeof steps / sizeof *steps), err));
+    TB_TRY(tb_db_mark_wal(log->db, err));
     TB_TRY(tb_stmt_prepare(&log->put_offset, log->db,
                            "INSERT INTO offsets(group_name, topic, partition, next)"
                            " VALUES(:group, :topic, :partition, :next)"
@@ -136,6 +163,7 @@ static enum tb_code connect_file(struct tb_log_inproc *log, struct tb_error *err
                            " ON CONFLICT DO UPDATE SET"
                            " sequence = max(sequence, excluded.sequence)",
                            err));
+    TB_TRY(load_origin(log, err));
     TB_TRY(load_topics(log, err));
     /* After a reconnect the offsets in memory are newer than those in the file. */
     return again ? TB_OK : load_offsets(log, err);
@@ -153,6 +181,13 @@ enum tb_code tb_inproc_connect(struct tb_log_inproc *log, struct tb_error *err)
     pthread_cond_broadcast(&log->changed);
     pthread_mutex_unlock(&log->lock);
     return TB_OK;
+}
+
+void tb_log_inproc_watch_checkpoints(struct tb_log_inproc *log, struct tb_checkpoints *checkpoints)
+{
+    log->checkpoints = checkpoints;
+    if (log->db)
+        tb_db_watch_checkpoints(log->db, checkpoints);
 }
 
 void tb_inproc_disconnect(struct tb_log_inproc *log)

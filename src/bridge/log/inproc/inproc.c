@@ -10,6 +10,12 @@ static struct inproc_topic *find_topic(const struct tb_log_inproc *log, struct t
     return topic;
 }
 
+static void begin_at_base(struct tb_log_inproc *log, struct inproc_topic *topic)
+{
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
+        topic->parts[p].next = topic->parts[p].begin = topic->parts[p].end = log->origin.base;
+}
+
 struct inproc_topic *tb_inproc_topic(struct tb_log_inproc *log, struct tb_str name)
 {
     struct inproc_topic *topic = find_topic(log, name);
@@ -20,6 +26,7 @@ struct inproc_topic *tb_inproc_topic(struct tb_log_inproc *log, struct tb_str na
     if (!topic)
         return NULL;
     memcpy(topic->name, name.ptr, name.len);
+    begin_at_base(log, topic);
     topic->next = log->topics;
     log->topics = topic;
     return topic;
@@ -109,7 +116,7 @@ enum tb_code tb_log_inproc_range(struct tb_log_inproc *log, const char *topic, c
                                  int32_t partition, struct tb_log_range *ret_range,
                                  struct tb_error *err)
 {
-    struct tb_log_range range = {0, 0, -1};
+    struct tb_log_range range = {log->origin.base, log->origin.base, -1};
     const struct inproc_topic *t;
     const struct inproc_group *g = NULL;
 
@@ -127,6 +134,61 @@ enum tb_code tb_log_inproc_range(struct tb_log_inproc *log, const char *topic, c
     pthread_mutex_unlock(&log->lock);
     *ret_range = range;
     return TB_OK;
+}
+
+enum tb_code tb_log_inproc_check(struct tb_log_inproc *log, struct tb_error *err)
+{
+    return tb_db_check(log->db, err);
+}
+
+const struct tb_log_origin *tb_log_inproc_origin(const struct tb_log_inproc *log)
+{
+    return &log->origin;
+}
+
+enum tb_code tb_log_inproc_set_origin(struct tb_log_inproc *log,
+                                      const struct tb_log_origin *origin, struct tb_error *err)
+{
+    TB_CLEANUP(tb_stmt_finalize) struct tb_stmt stmt = {0};
+    TB_CLEANUP(tb_txn_rollback) struct tb_txn txn = {0};
+
+    TB_ASSERT(log->db && !log->origin.log_id[0]);
+    TB_TRY(tb_stmt_prepare(&stmt, log->db,
+                           "INSERT INTO origin(one, log_id, store_id, base)"
+                           " VALUES(1, :log_id, :store_id, :base)",
+                           err));
+    tb_stmt_bind_text(&stmt, ":log_id", tb_str_of(origin->log_id));
+    tb_stmt_bind_text(&stmt, ":store_id", tb_str_of(origin->store_id));
+    tb_stmt_bind_int64(&stmt, ":base", origin->base);
+    TB_TRY(tb_txn_begin(&txn, log->db, err));
+    TB_TRY(tb_stmt_run(&stmt, err));
+    TB_TRY(tb_txn_commit(&txn, err));
+    log->origin = *origin;
+    pthread_mutex_lock(&log->lock);
+    for (struct inproc_topic *topic = log->topics; topic && origin->base > 0;
+         topic = topic->next) { /* readers have asked for it, no writer has */
+        TB_ASSERT(topic->id == 0);
+        begin_at_base(log, topic);
+    }
+    pthread_mutex_unlock(&log->lock);
+    return TB_OK;
+}
+
+enum tb_code tb_log_inproc_each_epoch(struct tb_log_inproc *log, tb_log_epoch_fn *each, void *ctx,
+                                      struct tb_error *err)
+{
+    TB_CLEANUP(tb_stmt_finalize) struct tb_stmt stmt = {0};
+    char epoch[TB_INPROC_EPOCH_MAX + 1];
+    bool row = false;
+
+    TB_TRY(tb_stmt_prepare(&stmt, log->db, "SELECT epoch, sequence FROM sequences", err));
+    for (;;) {
+        TB_TRY(tb_stmt_step(&stmt, &row, err));
+        if (!row)
+            return TB_OK;
+        TB_TRY(each(ctx, tb_stmt_copy_text(&stmt, 0, epoch, sizeof epoch), tb_stmt_int64(&stmt, 1),
+                    err));
+    }
 }
 
 enum tb_code tb_log_inproc_high_sequence(struct tb_log_inproc *log, const char *epoch,

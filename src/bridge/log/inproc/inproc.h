@@ -8,15 +8,21 @@
  * Thread:  open and free from one thread while no writer or reader exists; range and
  *          allow_removal from any thread.
  * Memory:  writers and readers borrow the log; free them first.
- * Errors:  as base/sqlite/db.h. TB_BUSY: the group has a reader already, or the log a writer.
- * Units:   as log.h. */
+ * Errors:  as base/sqlite/db.h. TB_BUSY: the group has a reader already, or the log a writer. */
 #pragma once
+#include "base/time/uptime.h"
 #include "bridge/log/log.h"
 
+struct tb_checkpoints;
 struct tb_log_inproc;
 TB_CHECKED enum tb_code tb_log_inproc_open(const char *path, const struct tb_clock *clock,
                                            struct tb_log_inproc **ret_log, struct tb_error *err);
 void tb_log_inproc_free(struct tb_log_inproc *log); /* NULL is fine */
+/* As tb_db_check. Call it before the writer is used. */
+TB_CHECKED enum tb_code tb_log_inproc_check(struct tb_log_inproc *log, struct tb_error *err);
+/* As tb_db_watch_checkpoints. Call it before the writer is used. */
+void tb_log_inproc_watch_checkpoints(struct tb_log_inproc *log,
+                                     struct tb_checkpoints *checkpoints);
 TB_CHECKED enum tb_code tb_log_inproc_writer(struct tb_log_inproc *log, const char *topic,
                                              struct tb_log_writer **ret_writer,
                                              struct tb_error *err);
@@ -30,15 +36,36 @@ TB_CHECKED enum tb_code tb_log_inproc_reader(struct tb_log_inproc *log, const ch
 TB_CHECKED enum tb_code tb_log_inproc_range(struct tb_log_inproc *log, const char *topic,
                                             const char *group, int32_t partition,
                                             struct tb_log_range *ret_range, struct tb_error *err);
+/* What a log says of itself. It belongs to the file: a copy of the file has it too. */
+#define TB_LOG_ID_SIZE 40
+struct tb_log_origin {
+    char log_id[TB_LOG_ID_SIZE]; /* random; a reader that keeps offsets keeps it beside them */
+    char store_id[64];           /* of the store that the records come from */
+    int64_t base;                /* the offset of the first record of every partition */
+};
+/* Texts "": it was never set. */
+const struct tb_log_origin *tb_log_inproc_origin(const struct tb_log_inproc *log);
+/* Once, while no writer or reader is open. The base must be 0 if the log ever had a writer. */
+TB_CHECKED enum tb_code tb_log_inproc_set_origin(struct tb_log_inproc *log,
+                                                 const struct tb_log_origin *origin,
+                                                 struct tb_error *err);
+/* Calls each with every ce_epoch that was ever appended, and its highest ce_sequence, until each
+ * returns an error. Call it before the writer is used. */
+typedef enum tb_code tb_log_epoch_fn(void *ctx, const char *epoch, int64_t sequence,
+                                     struct tb_error *err);
+TB_CHECKED enum tb_code tb_log_inproc_each_epoch(struct tb_log_inproc *log, tb_log_epoch_fn *each,
+                                                 void *ctx, struct tb_error *err);
 /* The highest ce_sequence that was ever appended with this ce_epoch; 0: none. Call it before the
  * writer is used. */
 TB_CHECKED enum tb_code tb_log_inproc_high_sequence(struct tb_log_inproc *log, const char *epoch,
                                                     int64_t *ret_sequence, struct tb_error *err);
-/* Records older than retention_ms are removed from now on, some in each poll of a writer that has
- * nothing to commit. Always kept: the newest record of a partition, records that a group has not
- * committed, and records from the offset of tb_log_inproc_allow_removal on. Below 0, and without
- * this call, all records are kept. Call it before the writer is used. */
-void tb_log_inproc_set_retention(struct tb_log_inproc *log, int64_t retention_ms);
+/* Records that the node has kept for retention_ms of its uptime, or up to a sixteenth more, are
+ * removed from now on, some in each poll of a writer that has nothing to commit. Always kept: the
+ * newest record of a partition, records that a group has not committed, and records from the
+ * offset of tb_log_inproc_allow_removal on. Below 0, and without this call, all records are kept.
+ * Call it before the writer is used. */
+void tb_log_inproc_set_retention(struct tb_log_inproc *log, int64_t retention_ms,
+                                 struct tb_uptime uptime);
 /* Records before `next` may be removed once they are old enough. A caller that keeps a position of
  * its own (a view does) must have it on disk first: it will never be able to read them again. */
 void tb_log_inproc_allow_removal(struct tb_log_inproc *log, const char *topic, int32_t partition,

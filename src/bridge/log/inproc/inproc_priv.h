@@ -8,12 +8,10 @@
  *
  * Thread:  fields marked "lock" are shared: hold log->lock, and never during I/O. Fields marked
  *          "writer" belong to the writer's thread, like the writing connection.
- * Memory:  topics and groups live until the log is freed.
- * Errors:  as base/sqlite/db.h.
- * Units:   as log.h; monotonic microseconds (_us). */
+ * Memory:  topics and groups live until the log is freed. */
 #pragma once
 #include "base/sqlite/db.h"
-#include "base/time/retention_clock.h"
+#include "base/time/uptime.h"
 #include "bridge/log/inproc/inproc.h"
 #include <pthread.h>
 #include <stdatomic.h>
@@ -26,12 +24,10 @@
 #define TB_INPROC_EPOCH_MAX 64
 
 struct inproc_partition {
-    int64_t next;           /* writer: the offset of its next append */
-    struct tb_stmt insert;  /* writer: prepared at the first append */
-    int64_t begin, end;     /* lock: what readers may see */
-    int64_t released;       /* lock: records before it may be removed */
-    int64_t marked_end;     /* writer: `end` when mark_ends ran last */
-    int64_t expired_before; /* writer: records before it are older than retention_ms for certain */
+    int64_t next;          /* writer: the offset of its next append */
+    struct tb_stmt insert; /* writer: prepared at the first append */
+    int64_t begin, end;    /* lock: what readers may see */
+    int64_t released;      /* lock: records before it may be removed */
 };
 struct inproc_topic {
     struct inproc_topic *next; /* never changes once it is in the list */
@@ -64,14 +60,16 @@ struct tb_log_inproc {
     const struct tb_clock *clock;
 
     /* All of these are the writer's. */
-    struct tb_db *db; /* NULL after a failed commit, until the file is opened again */
+    struct tb_db *db;     /* NULL after a failed commit, until the file is opened again */
+    int64_t upkeep_at_ms; /* a checkpoint that could not do all is tried again then; monotonic */
+    struct tb_checkpoints *checkpoints; /* borrowed; NULL: nobody watches them */
     struct tb_stmt put_offset, put_sequence;
     struct tb_txn txn;
+    struct tb_log_origin origin;  /* texts "": the file does not say it */
     struct inproc_writer *writer; /* NULL: none open */
     int64_t retention_ms;         /* below 0: keep all records */
-    struct tb_retention_clock retention_clock;
-    bool ends_marked;     /* each partition's marked_end is set */
-    int64_t marked_at_ms; /* when; monotonic */
+    struct tb_uptime uptime;
+    int64_t marked_at_ms; /* uptime of the last marks; below 0: none by this process */
 
     /* Lists that only grow, at the front. Adding needs the lock, walking does not. */
     struct inproc_topic *_Atomic topics;
@@ -114,8 +112,12 @@ TB_CHECKED enum tb_code tb_inproc_create_topic(struct tb_log_inproc *log,
 /* TB_INVALID: there is no such partition. */
 TB_CHECKED enum tb_code tb_inproc_check_partition(int32_t partition, struct tb_error *err);
 
-/* Removes up to limit records that are older than before_ms. TB_BUSY: a transaction is open. */
-TB_CHECKED enum tb_code tb_inproc_remove_expired(struct tb_log_inproc *log, int64_t before_ms,
+/* Marks where the partitions end now, unless that was done shortly before. TB_BUSY: a transaction
+ * is open. */
+TB_CHECKED enum tb_code tb_inproc_mark_ends(struct tb_log_inproc *log, struct tb_error *err);
+/* Removes up to limit records that a mark of this uptime or a lower one has. TB_BUSY: a
+ * transaction is open. */
+TB_CHECKED enum tb_code tb_inproc_remove_expired(struct tb_log_inproc *log, int64_t expired_ms,
                                                  int64_t limit, int64_t *ret_removed,
                                                  struct tb_error *err);
 /* Removes some expired records, if records were released since the last time none was left. */

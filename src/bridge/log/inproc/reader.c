@@ -149,7 +149,7 @@ static enum tb_code read_rows(struct inproc_reader *reader, int32_t partition, i
         if (!taken)
             break;
         expected++;
-        tb_yield_cpu();
+        tb_give_way();
         TB_TRY(tb_stmt_step(select, &row, err));
     }
     return TB_OK;

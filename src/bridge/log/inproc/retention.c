@@ -4,6 +4,9 @@
 
 /* Most records removed in one poll. Appends wait meanwhile, so it is small. */
 #define REMOVED_AT_ONCE 1000
+/* The ends of the partitions are marked so many times in retention_ms: a record may be kept longer
+ * by such a part. */
+#define MARKS 16
 
 /* The first offset that must stay: the newest record, what was not released, and what a group has
  * not committed. */
@@ -25,31 +28,25 @@ static int64_t removable_end(struct tb_log_inproc *log, const struct inproc_topi
     return end;
 }
 
-/* The first offset that has not expired. Records before expired_before have, whatever their
- * timestamps say. After them the first young timestamp ends the search, even if older ones follow:
- * clocks jump. */
+/* The first offset that has not expired: where the partition ended at that uptime. 0: it is not
+ * known of any record. */
 static enum tb_code expired_end(struct tb_log_inproc *log, const struct inproc_topic *topic,
-                                int32_t partition, int64_t before_ms, int64_t begin, int64_t end,
-                                int64_t *ret_end, struct tb_error *err)
+                                int32_t partition, int64_t expired_ms, int64_t *ret_end,
+                                struct tb_error *err)
 {
     TB_CLEANUP(tb_stmt_finalize) struct tb_stmt stmt = {0};
-    int64_t expired_before = topic->parts[partition].expired_before;
     bool row = false;
-    char sql[TB_INPROC_SQL_SIZE];
 
-    *ret_end = begin = expired_before < begin ? begin
-                       : expired_before < end ? expired_before
-                                              : end;
-    tb_inproc_sql(sql, "SELECT offset, timestamp FROM", topic->id, partition,
-                  " WHERE offset >= :begin AND offset < :end ORDER BY offset");
-    TB_TRY(tb_stmt_prepare(&stmt, log->db, sql, err));
-    tb_stmt_bind_int64(&stmt, ":begin", begin);
-    tb_stmt_bind_int64(&stmt, ":end", end);
+    TB_TRY(tb_stmt_prepare(&stmt, log->db,
+                           "SELECT coalesce(max(next), 0) FROM marks WHERE topic = :topic"
+                           " AND partition = :partition AND uptime_ms <= :expired",
+                           err));
+    tb_stmt_bind_int64(&stmt, ":topic", topic->id);
+    tb_stmt_bind_int64(&stmt, ":partition", partition);
+    tb_stmt_bind_int64(&stmt, ":expired", expired_ms);
     TB_TRY(tb_stmt_step(&stmt, &row, err));
-    while (row && tb_stmt_int64(&stmt, 1) < before_ms) {
-        *ret_end = tb_stmt_int64(&stmt, 0) + 1;
-        TB_TRY(tb_stmt_step(&stmt, &row, err));
-    }
+    TB_ASSERT(row);
+    *ret_end = tb_stmt_int64(&stmt, 0);
     return TB_OK;
 }
 
@@ -76,7 +73,7 @@ static enum tb_code remove_records(struct tb_log_inproc *log, struct inproc_topi
     return TB_OK;
 }
 
-enum tb_code tb_inproc_remove_expired(struct tb_log_inproc *log, int64_t before_ms, int64_t limit,
+enum tb_code tb_inproc_remove_expired(struct tb_log_inproc *log, int64_t expired_ms, int64_t limit,
                                       int64_t *ret_removed, struct tb_error *err)
 {
     struct inproc_topic *topic;
@@ -88,13 +85,15 @@ enum tb_code tb_inproc_remove_expired(struct tb_log_inproc *log, int64_t before_
         TB_TRY(tb_inproc_connect(log, err));
     for (topic = log->topics; topic; topic = topic->next) {
         for (int32_t p = 0; p < TB_LOG_PARTITIONS && topic->id != 0; p++) {
-            int64_t begin, end = removable_end(log, topic, p, &begin);
+            int64_t begin, expired, end = removable_end(log, topic, p, &begin);
 
             if (end > begin + left)
                 end = begin + left;
             if (end <= begin)
                 continue;
-            TB_TRY(expired_end(log, topic, p, before_ms, begin, end, &end, err));
+            TB_TRY(expired_end(log, topic, p, expired_ms, &expired, err));
+            if (expired < end)
+                end = expired;
             if (end <= begin)
                 continue;
             TB_TRY(remove_records(log, topic, p, end, err));
@@ -105,52 +104,80 @@ enum tb_code tb_inproc_remove_expired(struct tb_log_inproc *log, int64_t before_
     return TB_OK;
 }
 
-/* A timestamp in the future would keep its record, and all records after it, until then. Therefore
- * the ends of the partitions are marked once in each retention_ms of the monotonic clock, which
- * does not jump: the records before a mark are at least as old as the mark. */
-static void mark_ends(struct tb_log_inproc *log)
+/* Marks where each partition ends now, and forgets the marks that later expired ones make
+ * needless. Neither a step of the wall clock nor a restart changes what a mark says of the records
+ * before it. */
+static enum tb_code write_marks(struct tb_log_inproc *log, int64_t uptime_ms, struct tb_error *err)
 {
-    int64_t now_ms = tb_clock_mono_ms(log->clock);
-    bool old = log->ends_marked && now_ms - log->marked_at_ms >= log->retention_ms;
+    TB_CLEANUP(tb_stmt_finalize) struct tb_stmt add = {0}, forget = {0};
 
-    if (log->ends_marked && !old)
-        return;
-    pthread_mutex_lock(&log->lock);
+    TB_TRY(tb_stmt_prepare(&add, log->db,
+                           "INSERT INTO marks(topic, partition, uptime_ms, next)"
+                           " VALUES(:topic, :partition, :uptime, :next)"
+                           " ON CONFLICT DO UPDATE SET next = excluded.next",
+                           err));
+    TB_TRY(tb_stmt_prepare(&forget, log->db,
+                           "DELETE FROM marks WHERE uptime_ms <= :expired AND EXISTS(SELECT 1"
+                           " FROM marks m WHERE m.topic = marks.topic"
+                           " AND m.partition = marks.partition"
+                           " AND m.uptime_ms > marks.uptime_ms AND m.uptime_ms <= :expired)",
+                           err));
+    TB_TRY(tb_inproc_begin(log, err));
     for (struct inproc_topic *topic = log->topics; topic; topic = topic->next) {
-        for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
-            struct inproc_partition *part = &topic->parts[p];
-
-            if (old)
-                part->expired_before = part->marked_end;
-            part->marked_end = part->end;
+        for (int32_t p = 0; p < TB_LOG_PARTITIONS && topic->id != 0; p++) {
+            tb_stmt_bind_int64(&add, ":topic", topic->id);
+            tb_stmt_bind_int64(&add, ":partition", p);
+            tb_stmt_bind_int64(&add, ":uptime", uptime_ms);
+            tb_stmt_bind_int64(&add, ":next", topic->parts[p].next);
+            TB_TRY(tb_stmt_run(&add, err));
         }
     }
-    pthread_mutex_unlock(&log->lock);
-    log->ends_marked = true;
-    log->marked_at_ms = now_ms;
+    tb_stmt_bind_int64(&forget, ":expired", uptime_ms - log->retention_ms);
+    return tb_stmt_run(&forget, err);
+}
+
+enum tb_code tb_inproc_mark_ends(struct tb_log_inproc *log, struct tb_error *err)
+{
+    int64_t uptime_ms = tb_uptime_ms(&log->uptime, log->clock);
+    enum tb_code code;
+
+    if (log->marked_at_ms >= 0 && uptime_ms - log->marked_at_ms < log->retention_ms / MARKS)
+        return TB_OK;
+    if (log->txn.db)
+        return tb_error_set(err, TB_BUSY, "the log has a batch waiting for its commit");
+    if (!log->db)
+        TB_TRY(tb_inproc_connect(log, err));
+    code = write_marks(log, uptime_ms, err);
+    if (code != TB_OK) {
+        tb_inproc_rollback(log, code);
+        return code;
+    }
+    TB_TRY(tb_inproc_commit(log, err));
+    log->marked_at_ms = uptime_ms;
+    return TB_OK;
 }
 
 enum tb_code tb_inproc_serve_retention(struct tb_log_inproc *log, struct tb_error *err)
 {
-    int64_t now_ms, removed = 0;
+    int64_t expired_ms, removed = 0;
 
     if (log->retention_ms < 0 || !atomic_exchange(&log->removable, false))
         return TB_OK;
-    mark_ends(log);
-    now_ms = tb_retention_clock_now_ms(&log->retention_clock, log->clock, log->retention_ms);
     /* If this fails, the next release tries again. Keeping records longer does no harm. */
-    TB_TRY(
-        tb_inproc_remove_expired(log, now_ms - log->retention_ms, REMOVED_AT_ONCE, &removed, err));
+    TB_TRY(tb_inproc_mark_ends(log, err));
+    expired_ms = tb_uptime_ms(&log->uptime, log->clock) - log->retention_ms;
+    TB_TRY(tb_inproc_remove_expired(log, expired_ms, REMOVED_AT_ONCE, &removed, err));
     if (removed == REMOVED_AT_ONCE)
         atomic_store(&log->removable, true);
     return TB_OK;
 }
 
-void tb_log_inproc_set_retention(struct tb_log_inproc *log, int64_t retention_ms)
+void tb_log_inproc_set_retention(struct tb_log_inproc *log, int64_t retention_ms,
+                                 struct tb_uptime uptime)
 {
     log->retention_ms = retention_ms;
-    mark_ends(log);
-    tb_retention_clock_now_ms(&log->retention_clock, log->clock, retention_ms);
+    log->uptime = uptime;
+    log->marked_at_ms = -1;
 }
 
 void tb_log_inproc_allow_removal(struct tb_log_inproc *log, const char *topic, int32_t partition,

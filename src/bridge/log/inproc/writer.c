@@ -1,3 +1,4 @@
+#include "base/values/quantity.h"
 #include "bridge/log/headers.h"
 #include "bridge/log/inproc/inproc_priv.h"
 #include <stdlib.h>
@@ -5,6 +6,7 @@
 /* Committed offsets are stored together with the next append, because a log with few appends must
  * not sync twice for each record. Without an append they are stored after this time. */
 #define OFFSETS_WAIT_US 1000000
+#define UPKEEP_MS 1000 /* between two tries of a checkpoint */
 
 struct inproc_writer {
     struct tb_log_writer base;
@@ -22,23 +24,6 @@ struct inproc_writer {
 static struct inproc_writer *writer_of(struct tb_log_writer *base)
 {
     return (struct inproc_writer *)base;
-}
-
-/* Up to 20 digits; -1 for anything else. */
-static int64_t parse_sequence(struct tb_str text)
-{
-    int64_t value = 0;
-
-    if (text.len == 0 || text.len > 20)
-        return -1;
-    for (size_t i = 0; i < text.len; i++) {
-        int digit = text.ptr[i] - '0';
-
-        if (digit < 0 || digit > 9 || value > (INT64_MAX - digit) / 10)
-            return -1;
-        value = value * 10 + digit;
-    }
-    return value;
 }
 
 static enum tb_code put_sequence(struct inproc_writer *writer, struct tb_error *err)
@@ -60,9 +45,10 @@ static enum tb_code note_sequence(struct inproc_writer *writer, const struct tb_
 {
     struct inproc_sequence *sequence = &writer->sequence;
     struct tb_str epoch = tb_record_header(record, "ce_epoch");
-    int64_t number = parse_sequence(tb_record_header(record, "ce_sequence"));
+    int64_t number;
 
-    if (epoch.len == 0 || epoch.len > TB_INPROC_EPOCH_MAX || number < 0)
+    if (epoch.len == 0 || epoch.len > TB_INPROC_EPOCH_MAX ||
+        !tb_quantity_parse(tb_record_header(record, "ce_sequence"), tb_unit_none, &number))
         return TB_OK;
     if (!tb_str_eq(epoch, (struct tb_str){sequence->epoch, sequence->epoch_len})) {
         TB_TRY(put_sequence(writer, err));
@@ -131,8 +117,9 @@ static enum tb_code writer_append(struct tb_log_writer *base, const struct tb_re
         discard_open(writer);
         if (was_open)
             writer->failure = *err;
-        /* Whatever SQLite reported: this record was not appended, and may be appended again. */
-        if (err->code != TB_FULL)
+        /* Whatever else SQLite reported: this record was not appended, and may be appended again.
+         */
+        if (err->code != TB_FULL && err->code != TB_CORRUPT)
             err->code = TB_UNAVAILABLE;
         return tb_error_wrap(err, "append to the log");
     }
@@ -181,6 +168,15 @@ static size_t take_acks(struct inproc_writer *writer, struct tb_log_ack *ret_ack
     return n;
 }
 
+/* A reader's snapshot or a full disk may have stopped a checkpoint. */
+static void keep_up(struct tb_log_inproc *log, int64_t now_ms)
+{
+    if (!log->db || now_ms < log->upkeep_at_ms || !tb_db_wants_checkpoint(log->db))
+        return;
+    tb_db_retry_checkpoint(log->db);
+    log->upkeep_at_ms = now_ms + UPKEEP_MS;
+}
+
 /* Commits are synchronous, so there is never anything to wait for. */
 static enum tb_code writer_poll(struct tb_log_writer *base, int64_t wait_ms,
                                 struct tb_log_ack *ret_acks, size_t max, size_t *ret_count,
@@ -201,6 +197,7 @@ static enum tb_code writer_poll(struct tb_log_writer *base, int64_t wait_ms,
     } else if (writer->count == 0) {
         TB_TRY(tb_inproc_flush_offsets(writer->log, now_us - OFFSETS_WAIT_US, err));
         TB_TRY(tb_inproc_serve_retention(writer->log, err));
+        keep_up(writer->log, now_us / 1000);
     }
     *ret_count = take_acks(writer, ret_acks, max);
     return TB_OK;

@@ -136,17 +136,30 @@ rd_kafka_resp_err_t tb_kafka_query_watermarks(rd_kafka_t *rk,
     return code;
 }
 
-void tb_kafka_partition_mismatch(const char *topic, int count, int expected, char ret_text[240])
+void tb_kafka_partition_mismatch(const char *topic, int count, int expected, bool more,
+                                 char ret_text[240])
 {
-    snprintf(ret_text, 240,
-             "topic %.100s has %d partitions, not %d: set [kafka] partitions to %d, or name "
-             "another topic",
-             topic, count, expected, count);
+    int len =
+        snprintf(ret_text, 240, "topic %.60s has %d partitions, not %d: ", topic, count, expected);
+
+    if (more)
+        snprintf(ret_text + len, 240 - (size_t)len,
+                 "add partitions with kafka-topics.sh --alter --topic %.60s --partitions %d",
+                 topic, expected);
+    else
+        snprintf(ret_text + len, 240 - (size_t)len,
+                 "set [kafka] partitions to %d, here and at every other till and central", count);
+}
+
+static bool is_right(const struct tb_log_kafka_options *options, int partitions)
+{
+    return options->partitions <= 0 || partitions == options->partitions ||
+           (options->more_partitions && partitions > options->partitions);
 }
 
 static enum kafka_cluster_state check_topic(const struct kafka_handle *handle,
                                             const struct tb_log_kafka_options *options,
-                                            struct kafka_problem *problem)
+                                            bool was_ready, struct kafka_problem *problem)
 {
     const char *name = rd_kafka_topic_name(handle->topic);
     struct kafka_topic_layout layout = {0};
@@ -156,15 +169,17 @@ static enum kafka_cluster_state check_topic(const struct kafka_handle *handle,
 
     if (code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__TIMED_OUT)
         return KAFKA_DOWN;
-    if (!code && layout.partitions > 0 &&
-        (options->partitions <= 0 || layout.partitions == options->partitions))
+    if (code && was_ready) /* not for long, or a record's answer will tell */
+        return KAFKA_READY;
+    if (!code && layout.partitions > 0 && is_right(options, layout.partitions))
         return KAFKA_READY;
     if (code)
         snprintf(text, sizeof text, "topic %s: %s", name, rd_kafka_err2str(code));
     else if (layout.partitions == 0)
         snprintf(text, sizeof text, "topic %s is not there", name);
     else
-        tb_kafka_partition_mismatch(name, layout.partitions, options->partitions, text);
+        tb_kafka_partition_mismatch(name, layout.partitions, options->partitions,
+                                    options->more_partitions, text);
     tb_kafka_problem_set(problem, KAFKA_PROBLEM_CONNECTION, "%s", text);
     return KAFKA_MISCONFIGURED;
 }
@@ -177,19 +192,23 @@ void tb_kafka_cluster_check(struct kafka_cluster *cluster, const struct kafka_ha
     struct kafka_topic_layout ignored;
     enum kafka_cluster_state state;
 
-    if (cluster->state == KAFKA_READY || now_ms < cluster->check_at_ms)
+    if (now_ms < cluster->check_at_ms ||
+        (cluster->state == KAFKA_READY && options->partitions <= 0))
         return;
-    cluster->check_at_ms = now_ms + TB_KAFKA_RECHECK_MS;
+    cluster->check_at_ms =
+        now_ms + (cluster->state == KAFKA_READY ? TB_KAFKA_READY_RECHECK_MS : TB_KAFKA_RECHECK_MS);
     /* A query with time-out 0 tells whether a broker is connected: it times out if one is, and
      * only then the real query below may wait. */
     if (tb_kafka_query_topic(handle->rk, handle->topic, 0, &ignored) ==
         RD_KAFKA_RESP_ERR__TRANSPORT)
         return;
-    state = check_topic(handle, options, problem);
+    state = check_topic(handle, options, cluster->state == KAFKA_READY, problem);
     if (state == KAFKA_DOWN)
         return;
     cluster->state = state;
     cluster->cause[0] = '\0';
+    if (state == KAFKA_READY)
+        cluster->check_at_ms = now_ms + TB_KAFKA_READY_RECHECK_MS;
     if (state == KAFKA_READY)
         tb_kafka_problem_set(problem, KAFKA_PROBLEM_CONNECTION, "%s", "");
 }

@@ -24,7 +24,7 @@ static const struct {
     {"auto.commit.enable", "offsets follow the view"},
     {"enable.auto.offset.store", "offsets follow the view"},
     {"auto.offset.reset", "a lost position stops with an alarm and never skips"},
-    {"enable.partition.eof", "the end of a partition is no event"},
+    {"enable.partition.eof", "without it nobody could tell that a partition is read"},
 };
 
 static const struct tb_log_kafka_property ours[] = {
@@ -56,6 +56,9 @@ static const struct tb_log_kafka_property ours[] = {
     {"max.poll.interval.ms", "120000", TB_KAFKA_CONSUMER},
     {"check.crcs", "true", TB_KAFKA_CONSUMER},
     {"isolation.level", "read_committed", TB_KAFKA_CONSUMER},
+    /* A partition may end with a transaction's marker, which is no record: without this nobody
+     * could tell that all of it is read. */
+    {"enable.partition.eof", "true", TB_KAFKA_CONSUMER},
     /* Fetched batches unpack to several times their size, and librdkafka needs about as much again
      * for each message: larger values cost memory and gain no speed. A larger batch still works.
      */

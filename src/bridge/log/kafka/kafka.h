@@ -25,9 +25,8 @@
  * Thread:  as log.h. librdkafka's own threads call only the code that opens and closes sockets.
  * Memory:  what options point to, and the topic, is borrowed until the writer or reader is freed.
  * Errors:  TB_INVALID: the settings contradict each other, and the text says which. What the
- *          cluster refuses is TB_UNAVAILABLE, and tb_log_kafka_writer_problem or _reader_problem
- *          says why.
- * Units:   milliseconds. */
+ *          cluster refuses is TB_UNAVAILABLE, and tb_log_kafka_writer_problem or
+ *          tb_log_kafka_reader_problem says why. */
 #pragma once
 #include "bridge/log/log.h"
 
@@ -44,7 +43,8 @@ struct tb_log_kafka_options {
     const char *brokers, *client_id;
     const struct tb_log_kafka_property *properties; /* the user's; they override ours */
     size_t property_count;
-    int partitions; /* that the topic must have; 0: any number */
+    int partitions;       /* that the topic must have; 0: any number */
+    bool more_partitions; /* that many or more: records name their partition */
     const struct tb_clock *clock;
 };
 
@@ -83,11 +83,14 @@ struct tb_log_kafka_topic {
     int partitions;
     int replication; /* below 1: the broker's default */
     bool compacted;
-    int64_t retention_ms; /* 0: the broker's default */
+    bool more_partitions; /* more partitions are fine */
+    bool log_time;        /* records get the broker's time, whatever clock their writer has */
+    int64_t retention_ms; /* 0: the broker's default; below 0: for ever */
 };
 /* Checks that these topics, at least one, exist with that many partitions. With `create` it
- * creates missing ones and waits until they can be written and read. TB_NOT_FOUND: one is missing.
- * TB_INVALID: one has another number of partitions. Both texts say what to do. TB_UNAVAILABLE: no
+ * creates missing ones, and waits until they can be written and read; it adds partitions to a
+ * topic that may have more. TB_NOT_FOUND: one is missing. TB_INVALID: one has another number of
+ * partitions. Both texts say what to do. TB_UNAVAILABLE: no
  * broker answers, or it refuses. */
 TB_CHECKED enum tb_code tb_log_kafka_check_topics(const struct tb_log_kafka_options *options,
                                                   const struct tb_log_kafka_topic *topics,

@@ -2,9 +2,7 @@
  * of the cluster.
  *
  * Thread:  each belongs to its owner's thread. Only the problem's text and the sockets may be used
- *          by other threads; they have locks.
- * Errors:  as kafka.h.
- * Units:   milliseconds. */
+ *          by other threads; they have locks. */
 #pragma once
 #include "bridge/log/kafka/kafka.h"
 #include <librdkafka/rdkafka.h>
@@ -14,6 +12,8 @@
 #define TB_KAFKA_QUERY_TIMEOUT_MS 2000
 /* How often the cluster is checked while it is not KAFKA_READY. */
 #define TB_KAFKA_RECHECK_MS 500
+/* How often a topic with a known number of partitions is checked while it is. */
+#define TB_KAFKA_READY_RECHECK_MS 60000
 
 /* Our properties, then the user's. group: the consumer's; NULL for a producer. tail: a consumer
  * that starts at the end wherever its position is lost. */
@@ -80,15 +80,14 @@ void tb_kafka_handle_destroy(struct kafka_handle *handle, int64_t wait_ms);
  *        +-----------+--> MISCONFIGURED (a broker answers but refuses us, or the topic is missing
  *                         or has another number of partitions)
  *
- * The topic is checked before each move to READY. */
+ * The topic is checked before each move to READY, and each minute while READY. */
 enum kafka_cluster_state { KAFKA_CONNECTING, KAFKA_READY, KAFKA_DOWN, KAFKA_MISCONFIGURED };
 struct kafka_cluster {
     enum kafka_cluster_state state;
     int64_t check_at_ms; /* not before; monotonic */
     char cause[200];     /* the last connection error */
 };
-/* Checks the cluster if it is not READY and the time has come. Waits for answers only while a
- * broker is connected. */
+/* Checks the cluster if the time has come. Waits for answers only while a broker is connected. */
 void tb_kafka_cluster_check(struct kafka_cluster *cluster, const struct kafka_handle *handle,
                             const struct tb_log_kafka_options *options,
                             struct kafka_problem *problem);
@@ -111,5 +110,7 @@ rd_kafka_resp_err_t tb_kafka_reader_assignment(const struct tb_log_reader *reade
 rd_kafka_resp_err_t tb_kafka_query_watermarks(rd_kafka_t *rk,
                                               rd_kafka_topic_partition_list_t *list,
                                               struct tb_log_range *ranges);
-/* The error text for a topic with the wrong number of partitions. */
-void tb_kafka_partition_mismatch(const char *topic, int count, int expected, char ret_text[240]);
+/* The error text for a topic with the wrong number of partitions: what to do. more: it could have
+ * more. */
+void tb_kafka_partition_mismatch(const char *topic, int count, int expected, bool more,
+                                 char ret_text[240]);

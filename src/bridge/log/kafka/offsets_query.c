@@ -1,36 +1,19 @@
 #include "bridge/log/kafka/offsets_query.h"
 #include "bridge/log/kafka/kafka_priv.h"
-#include <stdlib.h>
-
-struct tb_log_kafka_offsets_query {
-    struct kafka_handle *handle; /* of a consumer that subscribes to nothing */
-};
 
 enum tb_code tb_log_kafka_offsets_query_open(const struct tb_log_kafka_options *options,
                                              const char *topic, const char *group,
-                                             struct tb_log_kafka_offsets_query **ret_query,
-                                             struct tb_error *err)
+                                             struct kafka_handle **ret_query, struct tb_error *err)
 {
-    struct tb_log_kafka_offsets_query query = {0};
     rd_kafka_conf_t *conf = NULL;
 
     TB_TRY(tb_kafka_conf(options, group, false, &conf, err));
-    TB_TRY(tb_kafka_handle_new(RD_KAFKA_CONSUMER, conf, topic, NULL, &query.handle, err));
-    *ret_query = malloc(sizeof query);
-    if (!*ret_query) {
-        tb_kafka_handle_destroy(query.handle, TB_KAFKA_QUERY_TIMEOUT_MS);
-        return tb_error_set(err, TB_INTERNAL, "out of memory");
-    }
-    **ret_query = query;
-    return TB_OK;
+    return tb_kafka_handle_new(RD_KAFKA_CONSUMER, conf, topic, NULL, ret_query, err);
 }
 
-void tb_log_kafka_offsets_query_free(struct tb_log_kafka_offsets_query *query)
+void tb_log_kafka_offsets_query_free(struct kafka_handle *query)
 {
-    if (!query)
-        return;
-    tb_kafka_handle_destroy(query->handle, TB_KAFKA_QUERY_TIMEOUT_MS);
-    free(query);
+    tb_kafka_handle_destroy(query, TB_KAFKA_QUERY_TIMEOUT_MS);
 }
 
 static enum tb_code refused(struct tb_error *err, const char *what, rd_kafka_resp_err_t code)
@@ -39,13 +22,12 @@ static enum tb_code refused(struct tb_error *err, const char *what, rd_kafka_res
 }
 
 /* Partitions 0 to count - 1 of the topic. The caller destroys the list. */
-static rd_kafka_topic_partition_list_t *list_all(const struct tb_log_kafka_offsets_query *query,
-                                                 int32_t count)
+static rd_kafka_topic_partition_list_t *list_all(const struct kafka_handle *query, int32_t count)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(count);
 
     for (int32_t p = 0; p < count; p++)
-        rd_kafka_topic_partition_list_add(list, rd_kafka_topic_name(query->handle->topic), p);
+        rd_kafka_topic_partition_list_add(list, rd_kafka_topic_name(query->topic), p);
     return list;
 }
 
@@ -57,21 +39,20 @@ static void remove_from(rd_kafka_topic_partition_list_t *list, int32_t first)
     }
 }
 
-static enum tb_code watermarks(const struct tb_log_kafka_offsets_query *query,
+static enum tb_code watermarks(const struct kafka_handle *query,
                                rd_kafka_topic_partition_list_t *list, struct tb_log_range *ranges,
                                struct tb_error *err)
 {
-    rd_kafka_resp_err_t code = tb_kafka_query_watermarks(query->handle->rk, list, ranges);
+    rd_kafka_resp_err_t code = tb_kafka_query_watermarks(query->rk, list, ranges);
 
     return code ? refused(err, "ends of the log", code) : TB_OK;
 }
 
 /* Sets each element's offset; -1: none. */
-static enum tb_code committed(const struct tb_log_kafka_offsets_query *query,
+static enum tb_code committed(const struct kafka_handle *query,
                               rd_kafka_topic_partition_list_t *list, struct tb_error *err)
 {
-    rd_kafka_resp_err_t code =
-        rd_kafka_committed(query->handle->rk, list, TB_KAFKA_QUERY_TIMEOUT_MS);
+    rd_kafka_resp_err_t code = rd_kafka_committed(query->rk, list, TB_KAFKA_QUERY_TIMEOUT_MS);
 
     for (int i = 0; i < list->cnt && !code; i++) {
         code = list->elems[i].err;
@@ -81,7 +62,7 @@ static enum tb_code committed(const struct tb_log_kafka_offsets_query *query,
     return code ? refused(err, "committed offsets", code) : TB_OK;
 }
 
-enum tb_code tb_log_kafka_query_watermarks(const struct tb_log_kafka_offsets_query *query,
+enum tb_code tb_log_kafka_query_watermarks(const struct kafka_handle *query,
                                            struct tb_log_range *ret_ranges, int32_t count,
                                            struct tb_error *err)
 {
@@ -93,8 +74,8 @@ enum tb_code tb_log_kafka_query_watermarks(const struct tb_log_kafka_offsets_que
     return watermarks(query, list, ret_ranges, err);
 }
 
-enum tb_code tb_log_kafka_query_committed(const struct tb_log_kafka_offsets_query *query,
-                                          int64_t *ret_next, int32_t count, struct tb_error *err)
+enum tb_code tb_log_kafka_query_committed(const struct kafka_handle *query, int64_t *ret_next,
+                                          int32_t count, struct tb_error *err)
 {
     TB_CLEANUP(tb_kafka_list_free)
     rd_kafka_topic_partition_list_t *list = list_all(query, count);
@@ -105,7 +86,7 @@ enum tb_code tb_log_kafka_query_committed(const struct tb_log_kafka_offsets_quer
     return TB_OK;
 }
 
-static enum tb_code query_list(const struct tb_log_kafka_offsets_query *query,
+static enum tb_code query_list(const struct kafka_handle *query,
                                rd_kafka_topic_partition_list_t *list, struct tb_log_range *ranges,
                                struct tb_error *err)
 {
@@ -115,8 +96,7 @@ static enum tb_code query_list(const struct tb_log_kafka_offsets_query *query,
     /* Without partitions there is nothing to ask, but the caller wants to know if Kafka answers.
      */
     if (list->cnt == 0) {
-        code = tb_kafka_query_topic(query->handle->rk, query->handle->topic,
-                                    TB_KAFKA_QUERY_TIMEOUT_MS, &ignored);
+        code = tb_kafka_query_topic(query->rk, query->topic, TB_KAFKA_QUERY_TIMEOUT_MS, &ignored);
         return code ? refused(err, "the log", code) : TB_OK;
     }
     TB_TRY(committed(query, list, err));
@@ -125,7 +105,7 @@ static enum tb_code query_list(const struct tb_log_kafka_offsets_query *query,
     return watermarks(query, list, ranges, err);
 }
 
-enum tb_code tb_log_kafka_query_assigned(const struct tb_log_kafka_offsets_query *query,
+enum tb_code tb_log_kafka_query_assigned(const struct kafka_handle *query,
                                          const struct tb_log_reader *reader,
                                          struct tb_log_range *ret_ranges, int32_t count,
                                          struct tb_error *err)

@@ -35,11 +35,31 @@ static void list_topics(const struct tb_config *config, struct tb_kafka_setup *s
     int partitions = (int)tb_config_int(config, TB_KAFKA_PARTITIONS);
     int copies = (int)tb_config_int(config, TB_KAFKA_REPLICATION);
 
+    /* A broker takes records of any clock for a topic with its own time; otherwise it refuses a
+     * clock that is an hour ahead. A month-old backlog of a till is not too old for it, either. */
     const struct tb_log_kafka_topic topics[] = {
-        {setup->topic, partitions, copies, false, 0},
-        {setup->dead_letters, partitions, copies, false, 0},
-        {TB_TOPIC_NODE_STATUS, 1, copies, true, 0},
-        {TB_TOPIC_PROJECTION_READY, 1, copies, false, READY_KEPT_MS},
+        {.name = setup->topic,
+         .partitions = partitions,
+         .replication = copies,
+         .log_time = true,
+         .retention_ms = -1},
+        {.name = setup->dead_letters,
+         .partitions = partitions,
+         .replication = copies,
+         .more_partitions = true,
+         .log_time = true},
+        {.name = TB_TOPIC_NODE_STATUS,
+         .partitions = 1,
+         .replication = copies,
+         .compacted = true,
+         .more_partitions = true,
+         .log_time = true},
+        {.name = TB_TOPIC_PROJECTION_READY,
+         .partitions = 1,
+         .replication = copies,
+         .more_partitions = true,
+         .log_time = true,
+         .retention_ms = READY_KEPT_MS},
     };
 
     snprintf(setup->dead_letters, sizeof setup->dead_letters, "%s.DLT", setup->topic);
@@ -66,6 +86,8 @@ enum tb_code tb_kafka_setup_make(const struct tb_config *config, const char *cli
     TB_TRY(take_properties(config, setup, err));
     setup->others = setup->options;
     setup->others.partitions = 0;
+    setup->letters = setup->options;
+    setup->letters.more_partitions = true;
     list_topics(config, setup);
     return TB_OK;
 }

@@ -14,6 +14,7 @@
 
 struct tb_kafka_setup {
     struct tb_log_kafka_options options; /* for topics with [kafka] partitions */
+    struct tb_log_kafka_options letters; /* for the dead letters: that many or more */
     struct tb_log_kafka_options others;  /* for topics with any number of partitions */
     const char *topic;                   /* of the events */
     char dead_letters[TB_TOPIC_NAME_SIZE];

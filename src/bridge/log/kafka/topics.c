@@ -84,6 +84,8 @@ static void set_config(rd_kafka_NewTopic_t *topic, const struct tb_log_kafka_top
 
     if (wanted->compacted)
         rd_kafka_NewTopic_set_config(topic, "cleanup.policy", "compact");
+    if (wanted->log_time)
+        rd_kafka_NewTopic_set_config(topic, "message.timestamp.type", "LogAppendTime");
     if (wanted->retention_ms == 0)
         return;
     snprintf(retention, sizeof retention, "%" PRId64, wanted->retention_ms);
@@ -140,6 +142,49 @@ static enum tb_code create_topic(struct check *check, const struct tb_log_kafka_
     return code;
 }
 
+static enum tb_code read_partitions_answer(const struct tb_log_kafka_topic *wanted,
+                                           rd_kafka_event_t *event, struct tb_error *err)
+{
+    const rd_kafka_CreatePartitions_result_t *result =
+        rd_kafka_event_CreatePartitions_result(event);
+    const rd_kafka_topic_result_t **topics;
+    rd_kafka_resp_err_t code = rd_kafka_event_error(event);
+    size_t count = 0;
+
+    if (!code && result) {
+        topics = rd_kafka_CreatePartitions_result_topics(result, &count);
+        if (count == 1)
+            code = rd_kafka_topic_result_error(topics[0]);
+    }
+    return code ? tb_error_set(err, TB_UNAVAILABLE, "add partitions to topic %s: %s", wanted->name,
+                               rd_kafka_err2str(code))
+                : TB_OK;
+}
+
+static enum tb_code add_partitions(struct check *check, const struct tb_log_kafka_topic *wanted,
+                                   struct tb_error *err)
+{
+    rd_kafka_NewPartitions_t *more;
+    rd_kafka_queue_t *answers;
+    rd_kafka_event_t *event;
+    enum tb_code code;
+    char text[200];
+
+    more = rd_kafka_NewPartitions_new(wanted->name, (size_t)wanted->partitions, text, sizeof text);
+    if (!more)
+        return tb_error_set(err, TB_INVALID, "topic %s: %s", wanted->name, text);
+    answers = rd_kafka_queue_new(check->handle->rk);
+    rd_kafka_CreatePartitions(check->handle->rk, &more, 1, NULL, answers);
+    event = rd_kafka_queue_poll(answers, left_ms(check) > 0 ? (int)left_ms(check) : 0);
+    code = event ? read_partitions_answer(wanted, event, err)
+                 : tb_error_set(err, TB_UNAVAILABLE, "topic %s: no answer", wanted->name);
+    if (event)
+        rd_kafka_event_destroy(event);
+    rd_kafka_queue_destroy(answers);
+    rd_kafka_NewPartitions_destroy(more);
+    return code;
+}
+
 static enum tb_code check_topic(struct check *check, const struct tb_log_kafka_topic *wanted,
                                 bool create, struct tb_error *err)
 {
@@ -156,9 +201,12 @@ static enum tb_code check_topic(struct check *check, const struct tb_log_kafka_t
         TB_TRY(create_topic(check, wanted, err));
         TB_TRY(count_partitions(check, wanted->name, true, &count, err));
     }
-    if (count == wanted->partitions)
+    if (count == wanted->partitions || (wanted->more_partitions && count > wanted->partitions))
         return TB_OK;
-    tb_kafka_partition_mismatch(wanted->name, count, wanted->partitions, text);
+    if (wanted->more_partitions && create)
+        return add_partitions(check, wanted, err);
+    tb_kafka_partition_mismatch(wanted->name, count, wanted->partitions, wanted->more_partitions,
+                                text);
     return tb_error_set(err, TB_INVALID, "%s", text);
 }
 

@@ -4,11 +4,6 @@
 /* A larger record is stored without its value. Its position says where the log has the value. */
 #define RECORD_BYTES_MAX (12u << 20)
 
-static const char *status_name(int status)
-{
-    return tb_dead_letter_status_name((enum tb_dead_letter_status)status);
-}
-
 #define HEADER(member) TB_BSON_AT(struct tb_header, member)
 static const struct tb_bson_field header_fields[] = {
     {"name", TB_BSON_BYTES, HEADER(name)},
@@ -21,11 +16,13 @@ struct document {
     struct tb_dead_letter dead_letter;
     int64_t last_offset; /* of the last record with an outcome */
     int64_t timestamp_ms;
+    struct tb_str node;     /* that ce_source names */
+    int64_t occurred_at_ms; /* 0: not known */
 };
 #define DOCUMENT(member) TB_BSON_AT(struct document, member)
 #define DEAD_LETTER(member) TB_BSON_AT(struct document, dead_letter.member)
 /* Indexes of fields[] at which a part of the document begins. */
-enum { ID, TOPIC, ORDER_ID = 5, HEADERS = 15, VALUE, ATTEMPTS };
+enum { ID, TOPIC, ORDER_ID = 5, HEADERS = 17, VALUE, ATTEMPTS };
 static const struct tb_bson_field fields[] = {
     [ID] = {"_id", TB_BSON_STR, DOCUMENT(id)},
     [TOPIC] = {"topic", TB_BSON_STR, DOCUMENT(topic)},
@@ -37,11 +34,13 @@ static const struct tb_bson_field fields[] = {
     {"type", TB_BSON_STR, DEAD_LETTER(type)},
     {"reason", TB_BSON_STR, DEAD_LETTER(reason)},
     {"message", TB_BSON_STR, DEAD_LETTER(message)},
-    {"status", TB_BSON_ENUM, DEAD_LETTER(status), TB_BSON_STRICT, .name_of = status_name,
-     .max = TB_DEAD_LETTER_DROPPED + 1},
+    {"status", TB_BSON_ENUM, DEAD_LETTER(status), TB_BSON_STRICT,
+     .name_of = tb_dead_letter_status_name, .max = TB_DEAD_LETTER_DROPPED + 1},
     {"lastOffset", TB_BSON_INT, DOCUMENT(last_offset)},
     {"changedAt", TB_BSON_TIME, DEAD_LETTER(changed_at_ms)},
     {"timestamp", TB_BSON_TIME, DOCUMENT(timestamp_ms)},
+    {"node", TB_BSON_STR, DOCUMENT(node)},
+    {"occurredAt", TB_BSON_TIME, DOCUMENT(occurred_at_ms), TB_BSON_OMIT},
     {"key", TB_BSON_BYTES, DEAD_LETTER(key)},
     [HEADERS] = {"headers", TB_BSON_LIST, DEAD_LETTER(headers), TB_BSON_STRICT,
                  offsetof(struct document, dead_letter.header_count), .element = &header_table},
@@ -77,6 +76,8 @@ static struct document document_of(const struct tb_mongo_client *client,
                         .attempts = 1},
         .last_offset = record->offset,
         .timestamp_ms = record->timestamp_ms,
+        .node = dead->node,
+        .occurred_at_ms = dead->occurred_at_ms,
     };
 
     memcpy(document.dead_letter.order_id, dead->order_id, sizeof dead->order_id);
@@ -174,6 +175,9 @@ enum tb_code tb_mongo_dead_letter_decode(const bson_t *doc, struct tb_arena *are
     if (!tb_bson_get_fields(doc, &table, arena, &document) ||
         document.dead_letter.position.offset < 0 || !document.dead_letter.reason.ptr)
         return tb_error_set(err, TB_CORRUPT, "a document of dead_letters is not what was written");
+    /* Earlier versions stored any number of them. */
+    if (document.dead_letter.header_count > TB_LOG_HEADERS_MAX)
+        document.dead_letter.header_count = TB_LOG_HEADERS_MAX;
     *ret_dead_letter = document.dead_letter;
     return TB_OK;
 }

@@ -13,6 +13,11 @@ TB_CHECKED enum tb_code tb_mongo_write_dead_letters(const struct tb_mongo_client
                                                     const char *collection,
                                                     const struct tb_plan *plan,
                                                     struct tb_error *err);
+/* Closes the open dead letters that the plan's snapshots overtake. */
+TB_CHECKED enum tb_code tb_mongo_overtake_dead_letters(const struct tb_mongo_client *client,
+                                                       const char *collection,
+                                                       const struct tb_plan *plan,
+                                                       struct tb_error *err);
 /* As in tb_view_ops. orders: the collection with each order's version. */
 TB_CHECKED enum tb_code tb_mongo_expire_dead_letters(const struct tb_mongo_client *client,
                                                      int64_t before_ms, int64_t limit,

@@ -9,7 +9,8 @@ struct scan {
 
 static bson_t *scan_filter(const struct tb_redrive_scan *from)
 {
-    bson_t *doc = BCON_NEW("status", BCON_UTF8("open"), "reason", BCON_UTF8(TB_REASON_GAP),
+    bson_t *doc = BCON_NEW("status", BCON_UTF8("open"), "reason", "{", "$in", "[",
+                           BCON_UTF8(TB_REASON_GAP), BCON_UTF8(TB_REASON_PARKED), "]", "}",
                            "follows", "{", "$lt", BCON_INT64(TB_REDRIVES_MAX), "}");
 
     if (from->begun)
@@ -47,6 +48,14 @@ static enum tb_code read_waiting(struct scan *run, struct tb_redrive_scan *next,
     return tb_mongo_cursor_end(&cursor, "looking for dead letters to send again", err);
 }
 
+/* A record that was parked may begin its order, or tell neither order nor version. */
+static bool is_ready(const struct tb_dead_letter *letter, int64_t version)
+{
+    bool is_parked = tb_str_eq(letter->reason, TB_STR(TB_REASON_PARKED));
+
+    return (version > 0 || is_parked) && letter->version <= version + 1;
+}
+
 /* Keeps at most max dead letters: those whose order has the version before theirs, or a later one.
  * If there are more, the next scan begins behind the last one kept. */
 static enum tb_code keep_ready(struct scan *run, const char *orders, size_t max,
@@ -63,7 +72,7 @@ static enum tb_code keep_ready(struct scan *run, const char *orders, size_t max,
     TB_TRY(tb_mongo_read_versions(run->client, orders, ids, run->count, /* with_stubs= */ true,
                                   versions, err));
     for (size_t i = 0; i < run->count; i++) {
-        if (versions[i] == 0 || run->list[i].version > versions[i] + 1)
+        if (!is_ready(&run->list[i], versions[i]))
             continue;
         if (kept == max) {
             const struct tb_dead_letter *last = &run->list[kept - 1];

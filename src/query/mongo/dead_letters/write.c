@@ -1,26 +1,31 @@
 #include "query/mongo/dead_letters/dead_letters.h"
 #include "query/mongo/driver/bulk.h"
+#include <stdlib.h>
 
+/* Within one bulk the server may write in any order. So a bulk, a round, has at most one outcome
+ * of each dead letter. */
+struct turn {
+    const struct tb_plan_outcome *outcome;
+    size_t round; /* how many earlier outcomes of its dead letter the plan has */
+};
 struct writing {
     const struct tb_mongo_client *client;
     const struct tb_plan *plan;
-    bool *written; /* for each of the plan's outcomes */
-    size_t written_count;
+    struct turn *turns; /* of the plan's outcomes, sorted by round */
     struct tb_mongo_op *ops;
 };
 
 /* If the document already has this outcome or a later one, the filter does not match it. Then an
  * update writes nothing, and an upsert tries to insert the same _id, which fails with a duplicate
  * key. */
-static enum tb_code make_op(const struct writing *run, size_t at, struct tb_mongo_op *op,
-                            struct tb_error *err)
+static enum tb_code make_op(const struct writing *run, const struct tb_plan_outcome *outcome,
+                            struct tb_mongo_op *op, struct tb_error *err)
 {
-    const struct tb_plan_outcome *outcome = &run->plan->outcomes[at];
     bool is_first = outcome->first_offset == outcome->offset, failed = false;
     struct tb_bson_writer document = {bson_new(), &failed};
     char id[TB_DEAD_LETTER_ID_SIZE];
 
-    *op = (struct tb_mongo_op){.document = document.doc, .tag = at};
+    *op = (struct tb_mongo_op){.document = document.doc};
     tb_dead_letter_id_format(
         run->client->mongo->topic,
         (struct tb_dead_letter_position){run->plan->partition, outcome->first_offset}, id);
@@ -40,36 +45,56 @@ static enum tb_code make_op(const struct writing *run, size_t at, struct tb_mong
     return failed ? tb_mongo_no_memory(err) : TB_OK;
 }
 
-/* True: an earlier outcome of the same dead letter is not written yet. */
-static bool must_wait(const struct writing *run, size_t at)
+static int by_letter(const void *a, const void *b)
 {
-    for (size_t i = 0; i < at; i++) {
-        if (!run->written[i] &&
-            run->plan->outcomes[i].first_offset == run->plan->outcomes[at].first_offset)
-            return true;
-    }
-    return false;
+    const struct tb_plan_outcome *x = ((const struct turn *)a)->outcome;
+    const struct tb_plan_outcome *y = ((const struct turn *)b)->outcome;
+
+    if (x->first_offset != y->first_offset)
+        return x->first_offset < y->first_offset ? -1 : 1;
+    return x->offset < y->offset ? -1 : x->offset > y->offset;
 }
 
-/* Within one bulk the server may write in any order. So a bulk has at most one outcome of each
- * dead letter. A duplicate key means that this outcome or a later one is in the database already:
- * from another program, or from an earlier attempt of this one. */
-static enum tb_code write_some(struct writing *run, const char *collection, struct tb_error *err)
+static int by_round(const void *a, const void *b)
 {
-    size_t count = 0;
+    const struct turn *x = a, *y = b;
+
+    if (x->round != y->round)
+        return x->round < y->round ? -1 : 1;
+    return x->outcome->offset < y->outcome->offset ? -1 : x->outcome->offset > y->outcome->offset;
+}
+
+static void take_turns(struct writing *run)
+{
+    size_t count = run->plan->outcome_count;
+
+    for (size_t i = 0; i < count; i++)
+        run->turns[i].outcome = &run->plan->outcomes[i];
+    qsort(run->turns, count, sizeof *run->turns, by_letter);
+    for (size_t i = 1; i < count; i++) {
+        const struct turn *before = &run->turns[i - 1];
+
+        if (before->outcome->first_offset == run->turns[i].outcome->first_offset)
+            run->turns[i].round = before->round + 1;
+    }
+    qsort(run->turns, count, sizeof *run->turns, by_round);
+}
+
+/* Writes the next round. A duplicate key means that this outcome or a later one is in the database
+ * already: from another program, or from an earlier attempt of this one. */
+static enum tb_code write_round(struct writing *run, size_t *next, const char *collection,
+                                struct tb_error *err)
+{
+    size_t round = run->turns[*next].round, count = 0;
     enum tb_code code = TB_OK;
 
-    for (size_t i = 0; code == TB_OK && i < run->plan->outcome_count; i++) {
-        if (!run->written[i] && !must_wait(run, i))
-            code = make_op(run, i, &run->ops[count++], err);
-    }
+    for (; code == TB_OK && *next < run->plan->outcome_count && run->turns[*next].round == round;
+         ++*next)
+        code = make_op(run, run->turns[*next].outcome, &run->ops[count++], err);
     if (code == TB_OK)
         code =
             tb_mongo_write(run->client, collection, run->ops, count, "writing a dead letter", err);
-    for (size_t i = 0; i < count; i++)
-        run->written[run->ops[i].tag] = true;
     tb_mongo_ops_clear(run->ops, count);
-    run->written_count += count;
     return code;
 }
 
@@ -79,14 +104,16 @@ enum tb_code tb_mongo_write_dead_letters(const struct tb_mongo_client *client,
 {
     TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
     struct writing run = {.client = client, .plan = plan};
+    size_t next = 0;
 
     if (plan->outcome_count == 0)
         return TB_OK;
-    run.written = tb_arena_array(&arena, plan->outcome_count, sizeof *run.written);
+    run.turns = tb_arena_array(&arena, plan->outcome_count, sizeof *run.turns);
     run.ops = tb_arena_array(&arena, plan->outcome_count, sizeof *run.ops);
-    if (!run.written || !run.ops)
+    if (!run.turns || !run.ops)
         return tb_mongo_no_memory(err);
-    while (run.written_count < plan->outcome_count)
-        TB_TRY(write_some(&run, collection, err));
+    take_turns(&run);
+    while (next < plan->outcome_count)
+        TB_TRY(write_round(&run, &next, collection, err));
     return TB_OK;
 }

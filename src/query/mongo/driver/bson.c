@@ -28,6 +28,21 @@ void tb_bson_put_int(struct tb_bson_writer out, const char *key, int64_t value)
     note(out, bson_append_int64(out.doc, key, -1, value));
 }
 
+void tb_bson_put_sum(struct tb_bson_writer out, const char *key, tb_sum value)
+{
+    bson_decimal128_t decimal;
+    char text[TB_SUM_SIZE];
+    int64_t number = 0;
+
+    if (tb_sum_int64(value, &number)) {
+        tb_bson_put_int(out, key, number);
+        return;
+    }
+    tb_sum_format(value, text);
+    note(out, bson_decimal128_from_string(text, &decimal) &&
+                  bson_append_decimal128(out.doc, key, -1, &decimal));
+}
+
 void tb_bson_put_bool(struct tb_bson_writer out, const char *key, bool value)
 {
     note(out, bson_append_bool(out.doc, key, -1, value));
@@ -99,6 +114,18 @@ int64_t tb_bson_get_int(const bson_iter_t *iter)
     if (BSON_ITER_HOLDS_INT64(iter))
         return bson_iter_int64(iter);
     return BSON_ITER_HOLDS_INT32(iter) ? bson_iter_int32(iter) : 0;
+}
+
+tb_sum tb_bson_get_sum(const bson_iter_t *iter)
+{
+    char text[BSON_DECIMAL128_STRING];
+    bson_decimal128_t decimal;
+    tb_sum sum = 0;
+
+    if (!BSON_ITER_HOLDS_DECIMAL128(iter) || !bson_iter_decimal128(iter, &decimal))
+        return tb_bson_get_int(iter);
+    bson_decimal128_to_string(&decimal, text);
+    return tb_sum_parse(tb_str_of(text), &sum) ? sum : 0;
 }
 
 void tb_bson_get_text(const bson_iter_t *iter, char *ret_text, size_t size)

@@ -5,6 +5,7 @@
 #pragma once
 #include "base/error.h"
 #include "base/mem/buf.h"
+#include "base/values/sum.h"
 #include <bson/bson.h>
 
 /* The server accepts documents of up to 16 MiB. The rest is for what a bulk adds to each. */
@@ -20,6 +21,8 @@ void tb_bson_put_bytes(struct tb_bson_writer out, const char *key, struct tb_str
 
 void tb_bson_put_text(struct tb_bson_writer out, const char *key, const char *value);
 void tb_bson_put_int(struct tb_bson_writer out, const char *key, int64_t value);
+/* With 64 bits if it fits, else as a decimal, which has 34 digits. */
+void tb_bson_put_sum(struct tb_bson_writer out, const char *key, tb_sum value);
 void tb_bson_put_bool(struct tb_bson_writer out, const char *key, bool value);
 void tb_bson_put_time(struct tb_bson_writer out, const char *key, int64_t time_ms);
 /* Begins an inner document or array, which `inner` stores. Write it with the returned writer, then
@@ -37,6 +40,7 @@ enum tb_code tb_mongo_no_memory(struct tb_error *err);
 /* The value of a field. If it has another type or is too long: absent, "" or 0. */
 struct tb_str tb_bson_get_str(const bson_iter_t *iter);
 int64_t tb_bson_get_int(const bson_iter_t *iter);
+tb_sum tb_bson_get_sum(const bson_iter_t *iter); /* an integer, or a decimal that is whole */
 void tb_bson_get_text(const bson_iter_t *iter, char *ret_text, size_t size);
 /* The value of the integer field `key`; 0: there is none. */
 int64_t tb_bson_find_int(const bson_t *doc, const char *key);

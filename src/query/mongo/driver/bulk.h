@@ -1,6 +1,5 @@
-/* Bulk writes: many writes in few commands.
+/* Bulk writes: many writes in few commands; and compare and swap, which is made of them.
  *
- * Thread:  the owner of the client.
  * Memory:  an op owns its documents; tb_mongo_ops_clear frees them.
  * Errors:  as client.h, TB_FULL. If the server refuses one write, its op has the server's code. */
 #pragma once
@@ -39,3 +38,22 @@ bool tb_mongo_is_permanent(int code);
  * has not. */
 TB_CHECKED enum tb_code tb_mongo_check_ops(const struct tb_mongo_op *ops, size_t count,
                                            const char *what, struct tb_error *err);
+
+/* swap.c: compare and swap, for documents that several programs change. Each document is read,
+ * changed, and written only if one of its fields, the guard, still has the value that was read.
+ * Otherwise another program has changed it meanwhile, and it is read and changed again. TB_BUSY:
+ * others were faster TB_MONGO_RACES_MAX times. */
+struct tb_mongo_swap_op {
+    const char *collection;
+    const char *guard;        /* name of a 64-bit integer; every change gives it another value */
+    const char *what;         /* "changing a day": for errors */
+    const struct tb_str *ids; /* all different */
+    size_t count;
+    /* Writes the new document of ids[at] to ret_doc; empty: it stays unchanged. stored NULL: there
+     * is none yet. Called again if another program was faster. */
+    enum tb_code (*change)(void *ctx, size_t at, const bson_t *stored, bson_t *ret_doc,
+                           struct tb_error *err);
+    void *ctx;
+};
+TB_CHECKED enum tb_code tb_mongo_swap(const struct tb_mongo_client *client,
+                                      const struct tb_mongo_swap_op *swap, struct tb_error *err);

@@ -121,6 +121,7 @@ enum tb_code tb_mongo_new(const struct tb_mongo_options *options, struct tb_mong
     mongo->document_max = TB_MONGO_DOCUMENT_MAX;
     mongo->day_start_minutes = options->day_start_minutes;
     mongo->clock = options->clock;
+    mongo->random = options->random;
     if (!copy_name(mongo->database, sizeof mongo->database, options->database) ||
         !copy_name(mongo->topic, sizeof mongo->topic, options->topic))
         code = tb_error_set(err, TB_INVALID, "the name of database or topic is empty or too long");

@@ -17,6 +17,7 @@ struct tb_mongo {
     int bulk_size, day_start_minutes;
     size_t document_max; /* TB_MONGO_DOCUMENT_MAX; tests lower it */
     const struct tb_clock *clock;
+    const struct tb_random *random;
     _Atomic int64_t down_until_ms; /* monotonic; 0: the last read succeeded */
 };
 struct tb_mongo_client {

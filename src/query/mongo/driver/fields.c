@@ -61,6 +61,9 @@ static void put_field(struct tb_bson_writer out, const struct tb_bson_field *fie
     case TB_BSON_INT32:
         tb_bson_put_int(out, field->name, *(const int32_t *)value);
         break;
+    case TB_BSON_SUM:
+        tb_bson_put_sum(out, field->name, *(const tb_sum *)value);
+        break;
     case TB_BSON_BOOL:
         if (always || *(const bool *)value)
             tb_bson_put_bool(out, field->name, *(const bool *)value);
@@ -70,7 +73,7 @@ static void put_field(struct tb_bson_writer out, const struct tb_bson_field *fie
             tb_bson_put_time(out, field->name, *(const int64_t *)value);
         break;
     case TB_BSON_ENUM:
-        tb_bson_put_text(out, field->name, field->name_of(*(const int *)value));
+        tb_bson_put_text(out, field->name, field->name_of(*(const unsigned *)value));
         break;
     case TB_BSON_DOCUMENT:
         if (always || *(const bool *)at(from, field->length))
@@ -115,17 +118,6 @@ static bool get_str(const struct tb_bson_field *field, struct tb_str text, struc
         return !(field->flags & TB_BSON_STRICT);
     *into = tb_arena_copy(arena, text);
     return into->ptr != NULL;
-}
-
-static bool get_enum(const struct tb_bson_field *field, struct tb_str name, int *into)
-{
-    for (int value = 0; value < (int)field->max; value++) {
-        if (tb_str_eq(name, tb_str_of(field->name_of(value)))) {
-            *into = value;
-            return true;
-        }
-    }
-    return !(field->flags & TB_BSON_STRICT);
 }
 
 static bool get_all(bson_iter_t *iter, const struct tb_bson_table *table, struct tb_arena *arena,
@@ -206,6 +198,9 @@ static bool get_field(const bson_iter_t *iter, const struct tb_bson_field *field
     case TB_BSON_INT32:
         *(int32_t *)value = (int32_t)tb_bson_get_int(iter);
         return true;
+    case TB_BSON_SUM:
+        *(tb_sum *)value = tb_bson_get_sum(iter);
+        return true;
     case TB_BSON_BOOL:
         *(bool *)value = BSON_ITER_HOLDS_BOOL(iter) && bson_iter_bool(iter);
         return true;
@@ -213,7 +208,8 @@ static bool get_field(const bson_iter_t *iter, const struct tb_bson_field *field
         *(int64_t *)value = BSON_ITER_HOLDS_DATE_TIME(iter) ? bson_iter_date_time(iter) : 0;
         return true;
     case TB_BSON_ENUM:
-        return get_enum(field, tb_bson_get_str(iter), value);
+        return tb_name_find(tb_bson_get_str(iter), field->name_of, (unsigned)field->max, value) ||
+               !(field->flags & TB_BSON_STRICT);
     case TB_BSON_DOCUMENT:
         if (!BSON_ITER_HOLDS_DOCUMENT(iter))
             return !is_strict;

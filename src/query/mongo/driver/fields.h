@@ -16,6 +16,7 @@ enum tb_bson_type {
     TB_BSON_TEXT,  /* char[size] */
     TB_BSON_INT,   /* int64_t */
     TB_BSON_INT32, /* int32_t; stored with 64 bits */
+    TB_BSON_SUM,   /* tb_sum; stored with 64 bits, or as a decimal if it needs more */
     TB_BSON_BOOL,
     TB_BSON_TIME,     /* int64_t, in Unix milliseconds */
     TB_BSON_ENUM,     /* stored as the name of the value */
@@ -40,9 +41,9 @@ struct tb_bson_field {
     enum tb_bson_type type;
     size_t offset, size; /* of the member: TB_BSON_AT */
     unsigned flags;
-    size_t length, max;                  /* length: an offset too; max 0: no limit */
-    const struct tb_bson_table *element; /* of the inner documents; NULL: int64_t */
-    const char *(*name_of)(int value);   /* of an enum with the values 0 to max - 1 */
+    size_t length, max;                     /* length: an offset too; max 0: no limit */
+    const struct tb_bson_table *element;    /* of the inner documents; NULL: int64_t */
+    const char *(*name_of)(unsigned value); /* of an enum with the values 0 to max - 1 */
 };
 #define TB_BSON_AT(type, member)                                                                  \
     .offset = offsetof(type, member), .size = sizeof(((type *)0)->member)

@@ -1,8 +1,6 @@
 /* Reads, and writes that are one command.
  *
- * Thread:  the owner of the client.
- * Memory:  a cursor's document lives until the next one is read.
- * Errors:  as client.h. */
+ * Memory:  a cursor's document lives until the next one is read. */
 #pragma once
 #include "base/mem/arena.h"
 #include "query/mongo/driver/bson.h"

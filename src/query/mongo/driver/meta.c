@@ -1,6 +1,6 @@
 #include "query/mongo/driver/meta.h"
+#include "query/mongo/driver/bulk.h"
 #include "query/mongo/driver/fields.h"
-#include "query/mongo/driver/swap.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -16,6 +16,8 @@ static const struct tb_bson_table barrier_table =
 
 #define SERVED(member) TB_BSON_AT(struct tb_mongo_served, member)
 static const struct tb_bson_field served_fields[] = {
+    {"view", TB_BSON_TEXT, SERVED(view)},
+    {"takesOver", TB_BSON_BOOL, SERVED(takes_over)},
     {"orders", TB_BSON_TEXT, SERVED(collections.orders)},
     {"sales_by_day", TB_BSON_TEXT, SERVED(collections.sales)},
     {"generation", TB_BSON_INT, SERVED(collections.generation)},
@@ -129,17 +131,19 @@ static enum tb_code next_fence(void *ctx, size_t at, const bson_t *stored, bson_
     int64_t *fence = ctx;
 
     (void)at;
-    *fence = 1 + (stored ? tb_bson_find_int(stored, "last") : 0);
+    if (stored && tb_bson_find_int(stored, "last") > *fence)
+        *fence = tb_bson_find_int(stored, "last");
+    ++*fence;
     if (!BSON_APPEND_UTF8(ret_doc, "_id", "fence") || !BSON_APPEND_INT64(ret_doc, "last", *fence))
         return tb_mongo_no_memory(err);
     return TB_OK;
 }
 
-enum tb_code tb_mongo_acquire_fence(const struct tb_mongo_client *client, int64_t *ret_fence,
-                                    struct tb_error *err)
+enum tb_code tb_mongo_acquire_fence(const struct tb_mongo_client *client, int64_t above,
+                                    int64_t *ret_fence, struct tb_error *err)
 {
     const struct tb_str id = TB_STR("fence");
-    int64_t fence = 0;
+    int64_t fence = above;
     const struct tb_mongo_swap_op swap = {.collection = "meta",
                                           .guard = "last",
                                           .what = "taking fences",

@@ -1,11 +1,11 @@
 /* The documents of the collection `meta`:
- *   served     the names of the served collections; its field `hold` is the write barrier
+ *   served     the names of the served collections, and `view`: a random id, by which a database
+ *              that was dropped or replaced is noticed; its field `hold` is the write barrier
  *   offsets_N  how far generation N is filled, while it is not served
  *   fence      the last fence
  *   rebuild    the job of a rebuild (rebuild/mongo/rebuild_mongo.h)
  * They are read from the primary with read concern majority.
  *
- * Thread:  the owner of the client.
  * Errors:  as client.h; TB_CORRUPT: `served` lacks a name. */
 #pragma once
 #include "base/values/uuid.h"
@@ -41,6 +41,8 @@ struct tb_mongo_write_barrier {
     size_t limit_count;
 };
 struct tb_mongo_served {
+    char view[TB_EPOCH_SIZE]; /* "": the database is empty, or of a build that made no id */
+    bool takes_over;          /* the view is of such a build: the group's offsets are its places */
     struct tb_mongo_collections collections;
     int64_t previous; /* the generation that was served before, if it is kept; 0: none */
     int64_t moved_at_ms;
@@ -62,6 +64,7 @@ TB_CHECKED enum tb_code tb_mongo_read_offsets(const struct tb_mongo_client *clie
 TB_CHECKED enum tb_code tb_mongo_write_offset(const struct tb_mongo_client *client,
                                               int64_t generation, int32_t partition, int64_t next,
                                               struct tb_error *err);
-/* Returns a higher number than every call before; sales/day.h says what it is for. */
-TB_CHECKED enum tb_code tb_mongo_acquire_fence(const struct tb_mongo_client *client,
+/* Returns a higher number than every call before and than `above`; sales/day.h says what it is
+ * for. */
+TB_CHECKED enum tb_code tb_mongo_acquire_fence(const struct tb_mongo_client *client, int64_t above,
                                                int64_t *ret_fence, struct tb_error *err);

@@ -1,7 +1,5 @@
 /* Access to one MongoDB database, shared by the view's writer and its readers.
- *
- * Thread:  a tb_mongo is shared by all threads.
- * Memory:  opaque; freed after everything that uses it. */
+ * Any thread may use it; it is freed after everything that uses it. */
 #pragma once
 #include "base/error.h"
 #include "base/time/clock.h"
@@ -18,9 +16,16 @@ struct tb_mongo_options {
     int bulk_size;         /* operations in one bulk; at least 1 */
     int day_start_minutes; /* when a business day begins, in the process's time zone */
     const struct tb_clock *clock;
+    const struct tb_random *random;
 };
 /* Parses the URI, and sets the time-outs and concerns that it does not set. Does not connect.
  * TB_INVALID: a wrong URI, or one with unacknowledged writes (w=0, journal=false). */
 TB_CHECKED enum tb_code tb_mongo_new(const struct tb_mongo_options *options,
                                      struct tb_mongo **ret_mongo, struct tb_error *err);
 void tb_mongo_free(struct tb_mongo *mongo);
+
+/* A topic of which `positions` says how far it was read (driver/positions.h). All is borrowed. */
+struct tb_mongo_positions {
+    struct tb_mongo *mongo;
+    const char *topic, *feeds;
+};

@@ -1,4 +1,4 @@
-#include "query/mongo/driver/swap.h"
+#include "query/mongo/driver/bulk.h"
 #include "query/mongo/driver/find.h"
 
 struct swapping {

@@ -5,6 +5,7 @@
  * Errors:  as driver/client.h. TB_BUSY also: other centrals keep changing the same documents.
  *          TB_CORRUPT: a document of `nodes` cannot be read. */
 #pragma once
+#include "bridge/log/placed_reader.h"
 #include "query/fleet/nodes.h"
 #include "query/mongo/driver/mongo.h"
 
@@ -13,6 +14,14 @@
 TB_CHECKED enum tb_code tb_mongo_save_heartbeats(struct tb_mongo *mongo,
                                                  const struct tb_heartbeat_record *list,
                                                  size_t count, struct tb_error *err);
+/* Where `nodes` stands in the topic of heartbeats; positions outlive the places. */
+void tb_mongo_nodes_places(struct tb_mongo_positions *positions, struct tb_log_places *ret_places);
+/* The heartbeats before the place are saved. If `nodes` was put back meanwhile, the place stays;
+ * the reader notices that. */
+TB_CHECKED enum tb_code tb_mongo_pass_heartbeats(const struct tb_mongo_positions *positions,
+                                                 int32_t partition,
+                                                 const struct tb_log_place *place,
+                                                 struct tb_error *err);
 /* Lists every node that has sent a heartbeat or an event, sorted by name; in the arena. */
 TB_CHECKED enum tb_code tb_mongo_list_nodes(struct tb_mongo *mongo, int64_t now_ms,
                                             struct tb_arena *arena,

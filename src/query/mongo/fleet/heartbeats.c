@@ -1,6 +1,8 @@
-#include "query/mongo/driver/swap.h"
+#include "query/mongo/driver/bulk.h"
+#include "query/mongo/driver/meta.h"
+#include "query/mongo/driver/positions.h"
+#include "query/mongo/fleet/documents.h"
 #include "query/mongo/fleet/fleet.h"
-#include "query/mongo/fleet/node_bson.h"
 
 /* Applies heartbeats to the documents of `nodes`. Each document has the offset of its last
  * heartbeat, which is also the guard. So each heartbeat is applied once, in the order of the
@@ -46,6 +48,16 @@ static enum tb_code apply_heartbeats(void *ctx, size_t at, const bson_t *stored,
     return failed ? tb_mongo_no_memory(err) : TB_OK;
 }
 
+enum tb_code tb_mongo_knows_node(const struct tb_mongo_client *client, const char *node,
+                                 bool *ret_known, struct tb_error *err)
+{
+    TB_CLEANUP(tb_bson_free) bson_t *doc = NULL;
+
+    TB_TRY(tb_mongo_find_one(client, "nodes", tb_str_of(node), "reading a node", &doc, err));
+    *ret_known = doc != NULL;
+    return TB_OK;
+}
+
 enum tb_code tb_mongo_save_heartbeats(struct tb_mongo *mongo,
                                       const struct tb_heartbeat_record *list, size_t count,
                                       struct tb_error *err)
@@ -72,4 +84,48 @@ enum tb_code tb_mongo_save_heartbeats(struct tb_mongo *mongo,
                                                     .change = apply_heartbeats,
                                                     .ctx = &run},
                          err);
+}
+
+static enum tb_code load_place(void *ctx, int32_t partition, struct tb_log_place *ret_place,
+                               int64_t *ret_unused, bool *ret_take_over, struct tb_error *err)
+{
+    const struct tb_mongo_positions *positions = ctx;
+    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
+    struct tb_mongo_served served;
+
+    TB_TRY(tb_mongo_client_acquire(positions->mongo, &client, err));
+    TB_TRY(tb_mongo_read_served(&client, &served, err));
+    TB_TRY(tb_mongo_read_place(&client, positions, partition, ret_place, ret_unused, err));
+    *ret_take_over = served.takes_over && *ret_unused == 1;
+    return TB_OK;
+}
+
+static enum tb_code begin_place(void *ctx, int32_t partition, const struct tb_log_place *before,
+                                const struct tb_log_place *place, const char *why,
+                                struct tb_error *err)
+{
+    return tb_mongo_begin_place(ctx, partition, before, place, why, err);
+}
+
+void tb_mongo_nodes_places(struct tb_mongo_positions *positions, struct tb_log_places *ret_places)
+{
+    *ret_places =
+        (struct tb_log_places){.ctx = positions, .load = load_place, .begin = begin_place};
+}
+
+enum tb_code tb_mongo_pass_heartbeats(const struct tb_mongo_positions *positions,
+                                      int32_t partition, const struct tb_log_place *place,
+                                      struct tb_error *err)
+{
+    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
+    struct tb_log_place stored;
+    int64_t unused;
+
+    TB_TRY(tb_mongo_client_acquire(positions->mongo, &client, err));
+    TB_TRY(tb_mongo_read_place(&client, positions, partition, &stored, &unused, err));
+    if (stored.next < 0 || tb_log_generation(stored.next) != tb_log_generation(place->next) ||
+        tb_mongo_advance_place(&client, positions, partition, &stored, place, err) != TB_NOT_FOUND)
+        return err->code;
+    *err = (struct tb_error){0};
+    return TB_OK;
 }

@@ -1,5 +1,5 @@
-#include "query/mongo/fleet/node_bson.h"
 #include "query/mongo/driver/fields.h"
+#include "query/mongo/fleet/documents.h"
 
 #define EPOCH(member) TB_BSON_AT(struct tb_node_epoch, member)
 static const struct tb_bson_field epoch_fields[] = {

@@ -1,19 +1,20 @@
 #include "query/mongo/driver/meta.h"
+#include "query/mongo/fleet/documents.h"
 #include "query/mongo/fleet/fleet.h"
-#include "query/mongo/fleet/node_bson.h"
-#include "query/mongo/fleet/sequences.h"
 #include <stdlib.h>
 
 /* At most this many full chunks are read behind a hole. Later holes are listed only after the
  * first ones are filled. */
 #define FULL_CHUNKS_MAX 1000
+/* At most this many conflicts and parked events are counted, the oldest ones. */
+#define HELD_MAX 5000
 
 /* What is stored about one node. */
 struct listed {
     char name[TB_NODE_MAX + 1];
     struct tb_node node;
     bool has_node;
-    int64_t late_orders;
+    struct tb_node_findings findings;
     struct tb_received_sequences *received;
     size_t received_count;
 };
@@ -130,7 +131,11 @@ static enum tb_code read_epochs(struct listing *run, struct tb_error *err)
         if (!tb_mongo_sequences_decode(doc, run->arena, &read))
             continue;
         TB_TRY(find_or_add(run, read.node, &node, err));
-        TB_TRY(add_received(run, node, &read, err));
+        if (strcmp(read.epoch, TB_MONGO_EPOCHS_REFUSED) == 0 ||
+            node->received_count == TB_NODE_EPOCHS_FOLLOWED)
+            node->findings.refuses_epochs = true;
+        else
+            TB_TRY(add_received(run, node, &read, err));
     }
     return tb_mongo_cursor_end(&cursor, "reading epochs", err);
 }
@@ -253,9 +258,58 @@ static enum tb_code read_late_orders(struct listing *run, struct tb_error *err)
             tb_bson_get_text(&iter, name, sizeof name);
         node = find(run, name);
         if (node)
-            node->late_orders = tb_bson_find_int(doc, "late");
+            node->findings.late_orders = tb_bson_find_int(doc, "late");
     }
     return tb_mongo_cursor_end(&cursor, "counting late orders", err);
+}
+
+static void note_held(struct listed *node, const bson_t *doc)
+{
+    struct tb_node_findings *findings = &node->findings;
+    int64_t at_ms = tb_bson_find_int(doc, "occurredAt");
+    bson_iter_t iter;
+
+    if (at_ms <= 0)
+        at_ms = tb_bson_find_int(doc, "timestamp");
+    if (findings->held_since_ms == 0 || at_ms < findings->held_since_ms)
+        findings->held_since_ms = at_ms > 0 ? at_ms : 1;
+    if (bson_iter_init_find(&iter, doc, "reason") &&
+        tb_str_eq(tb_bson_get_str(&iter), TB_STR(TB_REASON_PARKED)))
+        findings->parked++;
+    else
+        findings->conflicts++;
+}
+
+/* Events that arrived and are not in the view, because of a conflict or because their node was
+ * parked. */
+static enum tb_code read_held(struct listing *run, struct tb_error *err)
+{
+    TB_CLEANUP(tb_mongo_cursor_free) struct tb_mongo_cursor cursor = {0};
+    TB_CLEANUP(tb_bson_free)
+    bson_t *filter =
+        BCON_NEW("status", BCON_UTF8("open"), "reason", "{", "$in", "[",
+                 BCON_UTF8(TB_REASON_CONFLICT), BCON_UTF8(TB_REASON_PARKED), "]", "}");
+    TB_CLEANUP(tb_bson_free)
+    bson_t *opts =
+        BCON_NEW("sort", "{", "deadAt", BCON_INT32(1), "}", "limit", BCON_INT64(HELD_MAX),
+                 "projection", "{", "node", BCON_INT32(1), "reason", BCON_INT32(1), "occurredAt",
+                 BCON_INT32(1), "timestamp", BCON_INT32(1), "}");
+    char name[TB_NODE_MAX + 1];
+    const bson_t *doc;
+    bson_iter_t iter;
+
+    tb_mongo_find(&cursor, run->client, "dead_letters", filter, opts);
+    while ((doc = tb_mongo_cursor_next(&cursor))) {
+        struct listed *node;
+
+        name[0] = '\0';
+        if (bson_iter_init_find(&iter, doc, "node"))
+            tb_bson_get_text(&iter, name, sizeof name);
+        node = find(run, name);
+        if (node)
+            note_held(node, doc);
+    }
+    return tb_mongo_cursor_end(&cursor, "counting dead letters of nodes", err);
 }
 
 static enum tb_code make_reports(struct listing *run, int64_t now_ms,
@@ -270,7 +324,7 @@ static enum tb_code make_reports(struct listing *run, int64_t now_ms,
         const struct listed *one = run->nodes[i];
 
         TB_TRY(tb_node_report_make(one->name, one->has_node ? &one->node : NULL, one->received,
-                                   one->received_count, one->late_orders, now_ms, run->arena,
+                                   one->received_count, &one->findings, now_ms, run->arena,
                                    &list.nodes[i], err));
     }
     *ret_list = list;
@@ -288,5 +342,6 @@ enum tb_code tb_mongo_list_nodes(struct tb_mongo *mongo, int64_t now_ms, struct 
     TB_TRY(read_epochs(&run, err));
     TB_TRY(read_sequences(&run, err));
     TB_TRY(read_late_orders(&run, err));
+    TB_TRY(read_held(&run, err));
     return make_reports(&run, now_ms, ret_list, err);
 }

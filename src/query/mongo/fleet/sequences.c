@@ -1,4 +1,4 @@
-#include "query/mongo/fleet/sequences.h"
+#include "query/mongo/fleet/documents.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -73,6 +73,40 @@ static enum tb_code mark_epoch(struct marking *run, size_t first, size_t end, st
                   err);
 }
 
+/* The origin is of an epoch beyond the limit. */
+static enum tb_code mark_refused(struct marking *run, const struct tb_plan_origin *origin,
+                                 struct tb_error *err)
+{
+    struct tb_plan_origin refused = {.node = origin->node, .epoch = TB_MONGO_EPOCHS_REFUSED};
+    char id[TB_MONGO_EPOCH_ID_SIZE];
+
+    tb_mongo_epoch_id(&refused, id);
+    return add_op(run, id,
+                  BCON_NEW("$max", "{", "lastReceivedAt", BCON_DATE_TIME(origin->timestamp_ms),
+                           "}", "$setOnInsert", "{", "kind", BCON_UTF8("epoch"), "node",
+                           BCON_UTF8(origin->node.ptr), "epoch",
+                           BCON_UTF8(TB_MONGO_EPOCHS_REFUSED), "}"),
+                  err);
+}
+
+/* Removes the origins of epochs that are not followed; one op says so of each node. */
+static enum tb_code drop_refused(struct marking *run, const bool *admitted, struct tb_error *err)
+{
+    struct tb_str last = {0};
+    size_t kept = 0;
+
+    for (size_t i = 0; i < run->count; i++) {
+        if (admitted[i]) {
+            run->origins[kept++] = run->origins[i];
+        } else if (!last.ptr || !tb_str_eq(last, run->origins[i].node)) {
+            TB_TRY(mark_refused(run, &run->origins[i], err));
+            last = run->origins[i].node;
+        }
+    }
+    run->count = kept;
+    return TB_OK;
+}
+
 static enum tb_code make_ops(struct marking *run, struct tb_error *err)
 {
     size_t epoch = 0, chunk = 0;
@@ -118,16 +152,19 @@ static void release(struct marking *run)
 }
 
 enum tb_code tb_mongo_write_sequences(const struct tb_mongo_client *client,
+                                      struct tb_mongo_known_epochs *known,
                                       const struct tb_plan *plan, struct tb_error *err)
 {
     TB_CLEANUP(release) struct marking run = {.count = plan->origin_count};
+    bool *admitted;
 
     if (run.count == 0)
         return TB_OK;
     run.origins = tb_arena_array(&run.arena, run.count, sizeof *run.origins);
     run.ids = tb_arena_array(&run.arena, 2 * run.count, sizeof *run.ids);
     run.ops = tb_arena_array(&run.arena, 2 * run.count, sizeof *run.ops);
-    if (!run.origins || !run.ids || !run.ops)
+    admitted = tb_arena_array(&run.arena, run.count, sizeof *admitted);
+    if (!run.origins || !run.ids || !run.ops || !admitted)
         return tb_mongo_no_memory(err);
     for (size_t i = 0; i < run.count; i++) {
         run.origins[i] = plan->origins[i];
@@ -136,6 +173,9 @@ enum tb_code tb_mongo_write_sequences(const struct tb_mongo_client *client,
             return tb_mongo_no_memory(err);
     }
     qsort(run.origins, run.count, sizeof *run.origins, tb_mongo_compare_origins);
+    TB_TRY(
+        tb_mongo_admit_epochs(client, known, run.origins, run.count, &run.arena, admitted, err));
+    TB_TRY(drop_refused(&run, admitted, err));
     TB_TRY(make_ops(&run, err));
     TB_TRY(tb_mongo_upsert_sequences(client, run.ops, run.op_count, err));
     return tb_mongo_compact_sequences(client, run.ids, run.op_count, &run.arena, err);

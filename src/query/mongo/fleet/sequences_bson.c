@@ -1,5 +1,5 @@
 #include "query/mongo/driver/fields.h"
-#include "query/mongo/fleet/sequences.h"
+#include "query/mongo/fleet/documents.h"
 #include <stdio.h>
 
 #define AT(member) TB_BSON_AT(struct tb_mongo_sequences, member)

@@ -1,4 +1,4 @@
-#include "query/mongo/fleet/sequences.h"
+#include "query/mongo/fleet/documents.h"
 #include <stdlib.h>
 
 /* A relay sends at most TB_LOG_INFLIGHT_MAX events again. That many chunks are kept, so that the

@@ -56,7 +56,8 @@ static struct tb_sales_part *part_of(struct tb_sales_day *day, int64_t partition
 }
 
 enum tb_code tb_sales_check_fence(struct tb_sales_day *day, int32_t partition, int64_t fence,
-                                  struct tb_arena *arena, struct tb_error *err)
+                                  int64_t *ret_highest, struct tb_arena *arena,
+                                  struct tb_error *err)
 {
     struct tb_sales_part *part;
 
@@ -65,6 +66,8 @@ enum tb_code tb_sales_check_fence(struct tb_sales_day *day, int32_t partition, i
     part = part_of(day, partition, arena);
     if (!part)
         return out_of_memory(err);
+    if (part->fence > fence)
+        *ret_highest = part->fence;
     if (part->fence > fence)
         return tb_error_set(err, TB_BUSY, "partition %d is read by another one by now",
                             (int)partition);
@@ -92,31 +95,38 @@ static bool is_undone(const struct tb_sales_part *part, int64_t offset)
     return at < part->undone_count && part->undone[at] == offset;
 }
 
-static bool contains(const struct tb_sales_part *part, int64_t offset)
+static bool contains(const struct tb_sales_part *part, const struct tb_plan_sales_delta *delta)
 {
-    return offset <= part->through && !is_undone(part, offset);
+    if (part->recent_from > 0 && delta->offset >= part->recent_from - 1)
+        return tb_sales_remembers(part, delta);
+    return delta->offset <= part->through && !is_undone(part, delta->offset);
 }
 
-static bool add_to(int64_t *sum, int64_t value, int64_t sign)
+enum tb_code tb_sales_begin_batch(struct tb_sales_day *day, int32_t partition, int64_t first,
+                                  struct tb_arena *arena, struct tb_error *err)
 {
-    return !__builtin_add_overflow(*sum, sign * value, sum);
+    struct tb_sales_part *part = part_of(day, partition, arena);
+
+    if (!part)
+        return out_of_memory(err);
+    if (part->recent_from == 0 && part->through >= first)
+        part->recent_from = 1 + part->through + 1;
+    if (part->recent_from < 1 + first)
+        part->recent_from = 1 + first;
+    tb_sales_forget_before(part, first);
+    return TB_OK;
 }
 
-static enum tb_code add_delta(struct tb_sales_day *day, struct tb_sales_part *part,
-                              const struct tb_plan_sales_delta *delta, bool late, int64_t sign,
-                              struct tb_error *err)
+static void add_delta(struct tb_sales_day *day, struct tb_sales_part *part,
+                      const struct tb_plan_sales_delta *delta, bool late, int64_t sign)
 {
-    struct tb_sales_part sum;
-
     part->orders += sign * delta->orders;
     part->returns += sign * delta->returns;
     part->cancelled += sign * delta->cancelled;
     part->late_orders += late && delta->placed ? sign : 0;
     part->late_changes += late ? sign : 0;
-    if (!add_to(&part->total_minor, delta->total_minor, sign))
-        return tb_error_set(err, TB_INVALID, "the sum of %s leaves 64 bits", day->id.ptr);
+    part->total_minor += sign * (tb_sum)delta->total_minor;
     day->changes++;
-    return tb_sales_sum(day, &sum, err);
 }
 
 enum tb_code tb_sales_add(struct tb_sales_day *day, int32_t partition,
@@ -128,7 +138,7 @@ enum tb_code tb_sales_add(struct tb_sales_day *day, int32_t partition,
 
     if (!part)
         return out_of_memory(err);
-    if (contains(part, delta->offset))
+    if (contains(part, delta))
         return TB_OK;
     at = undone_at(part, delta->offset);
     if (is_undone(part, delta->offset)) {
@@ -138,7 +148,11 @@ enum tb_code tb_sales_add(struct tb_sales_day *day, int32_t partition,
     }
     if (delta->offset > part->through)
         part->through = delta->offset;
-    return add_delta(day, part, delta, late, 1, err);
+    tb_sales_take_back(day, delta);
+    if (!tb_sales_remember(part, delta, late, arena))
+        return out_of_memory(err);
+    add_delta(day, part, delta, late, 1);
+    return TB_OK;
 }
 
 enum tb_code tb_sales_undo(struct tb_sales_day *day, int32_t partition,
@@ -151,7 +165,7 @@ enum tb_code tb_sales_undo(struct tb_sales_day *day, int32_t partition,
 
     if (!part)
         return out_of_memory(err);
-    if (!contains(part, delta->offset))
+    if (!contains(part, delta))
         return TB_OK;
     undone = tb_arena_array(arena, part->undone_count + 1, sizeof *undone);
     if (!undone)
@@ -164,11 +178,12 @@ enum tb_code tb_sales_undo(struct tb_sales_day *day, int32_t partition,
     drop = part->undone_count > TB_SALES_UNDONE_MAX ? part->undone_count - TB_SALES_UNDONE_MAX : 0;
     part->undone = undone + drop;
     part->undone_count -= drop;
-    return add_delta(day, part, delta, late, -1, err);
+    tb_sales_forget(part, delta);
+    add_delta(day, part, delta, late, -1);
+    return TB_OK;
 }
 
-enum tb_code tb_sales_sum(const struct tb_sales_day *day, struct tb_sales_part *ret_sum,
-                          struct tb_error *err)
+struct tb_sales_part tb_sales_sum(const struct tb_sales_day *day)
 {
     struct tb_sales_part sum = {0};
 
@@ -180,9 +195,7 @@ enum tb_code tb_sales_sum(const struct tb_sales_day *day, struct tb_sales_part *
         sum.cancelled += part->cancelled;
         sum.late_orders += part->late_orders;
         sum.late_changes += part->late_changes;
-        if (!add_to(&sum.total_minor, part->total_minor, 1))
-            return tb_error_set(err, TB_INVALID, "the sum of %s leaves 64 bits", day->id.ptr);
+        sum.total_minor += part->total_minor;
     }
-    *ret_sum = sum;
-    return TB_OK;
+    return sum;
 }

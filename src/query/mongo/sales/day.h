@@ -11,26 +11,45 @@
  * reader can neither add a record that its successor has undone, nor undo a record that its
  * successor has added.
  *
+ * A batch may be counted and not written: the central ends between the two. If it is read again
+ * from the same log, the day contains it. If the log is replaced meanwhile, or loses its end, the
+ * same changes come with other offsets, or as a snapshot. So a day remembers what the last batch
+ * of each partition has added, for which order and version: of these the day contains a record
+ * only if it was this one. What is counted for an order takes the place of what was counted for
+ * versions that the view did not have (recent.c).
+ *
  * Memory:  a day's texts and lists live in the arena that is given.
- * Errors:  TB_INVALID: a sum would not fit in 64 bits; TB_INTERNAL: out of memory. After an error
- *          the day must not be used.
- * Units:   money in minor units (_minor); offsets of the log. */
+ * Errors:  TB_INTERNAL: out of memory. After an error the day must not be used. */
 #pragma once
+#include "base/values/sum.h"
 #include "query/projection/plan.h"
 
 /* A record is undone while its batch is being committed, and only that batch can add it again. So
  * older entries are not needed. */
 #define TB_SALES_UNDONE_MAX TB_LOG_BATCH_MAX
 
+/* What a record has added. */
+struct tb_sales_recent {
+    int64_t offset;
+    int64_t order;    /* hash of its id */
+    int64_t standing; /* of the order with the record: tb_plan_standing */
+    int64_t total_minor;
+    int8_t orders, returns, cancelled, late_orders, late_changes;
+};
 struct tb_sales_part {
     int64_t partition;
     int64_t through; /* the last offset that changed it */
     int64_t fence;   /* the highest of its writers; 0: no writer had one */
-    int64_t orders, returns, cancelled, total_minor;
+    int64_t orders, returns, cancelled;
+    tb_sum total_minor;
     int64_t late_orders;  /* orders that were placed on a day that was over */
     int64_t late_changes; /* records that changed a day that was over */
     int64_t *undone;      /* offsets, sorted */
     size_t undone_count;
+    struct tb_sales_recent *recent; /* offsets rise */
+    size_t recent_count, recent_room;
+    int64_t recent_from;  /* 1 + where that batch began; 0: of a build that did not remember */
+    struct tb_str packed; /* `recent`, while the day is a document */
 };
 struct tb_sales_day {
     struct tb_str id, node; /* id: "<node>/<business date>/<currency>" */
@@ -44,11 +63,12 @@ struct tb_sales_day {
 TB_CHECKED enum tb_code tb_sales_day_of(const struct tb_order *order, struct tb_arena *arena,
                                         struct tb_sales_day *ret_day, struct tb_error *err);
 bool tb_sales_is_of_day(const struct tb_sales_day *day, const struct tb_order *order);
-/* Call it before records of the partition change the day. TB_BUSY: a writer with a higher fence
- * has changed it. fence 0: no check, because a day that is not served has only one writer. */
+/* Call it before records of the partition change the day. TB_BUSY: a writer with a higher fence,
+ * *ret_highest, has changed it. fence 0: no check, because a day that is not served has only one
+ * writer. */
 TB_CHECKED enum tb_code tb_sales_check_fence(struct tb_sales_day *day, int32_t partition,
-                                             int64_t fence, struct tb_arena *arena,
-                                             struct tb_error *err);
+                                             int64_t fence, int64_t *ret_highest,
+                                             struct tb_arena *arena, struct tb_error *err);
 /* Adds the delta unless the day contains its record. late: the day was over when it arrived. */
 TB_CHECKED enum tb_code tb_sales_add(struct tb_sales_day *day, int32_t partition,
                                      const struct tb_plan_sales_delta *delta, bool late,
@@ -57,6 +77,23 @@ TB_CHECKED enum tb_code tb_sales_add(struct tb_sales_day *day, int32_t partition
 TB_CHECKED enum tb_code tb_sales_undo(struct tb_sales_day *day, int32_t partition,
                                       const struct tb_plan_sales_delta *delta, bool late,
                                       struct tb_arena *arena, struct tb_error *err);
-/* The sums over all partitions; sets neither partition, through, fence nor undone. */
-TB_CHECKED enum tb_code tb_sales_sum(const struct tb_sales_day *day, struct tb_sales_part *ret_sum,
-                                     struct tb_error *err);
+/* Call it before the records of a batch that begins at offset `first` change the day: all before
+ * are written. */
+TB_CHECKED enum tb_code tb_sales_begin_batch(struct tb_sales_day *day, int32_t partition,
+                                             int64_t first, struct tb_arena *arena,
+                                             struct tb_error *err);
+/* recent.c, for day.c. Takes back what the delta takes the place of. */
+void tb_sales_take_back(struct tb_sales_day *day, const struct tb_plan_sales_delta *delta);
+TB_CHECKED bool tb_sales_remember(struct tb_sales_part *part,
+                                  const struct tb_plan_sales_delta *delta, bool late,
+                                  struct tb_arena *arena);
+TB_CHECKED bool tb_sales_remembers(const struct tb_sales_part *part,
+                                   const struct tb_plan_sales_delta *delta);
+/* Forgets what came before `first` in its generation. */
+void tb_sales_forget_before(struct tb_sales_part *part, int64_t first);
+void tb_sales_forget(struct tb_sales_part *part, const struct tb_plan_sales_delta *delta);
+/* `recent` as bytes and back. */
+TB_CHECKED bool tb_sales_pack(struct tb_sales_part *part, struct tb_arena *arena);
+TB_CHECKED bool tb_sales_unpack(struct tb_sales_part *part, struct tb_arena *arena);
+/* The sums over all partitions; sets nothing else. */
+struct tb_sales_part tb_sales_sum(const struct tb_sales_day *day);

@@ -9,11 +9,13 @@ static const struct tb_bson_field part_fields[] = {
     {"orders", TB_BSON_INT, PART(orders)},
     {"returns", TB_BSON_INT, PART(returns)},
     {"cancelled", TB_BSON_INT, PART(cancelled)},
-    {"totalMinor", TB_BSON_INT, PART(total_minor)},
+    {"totalMinor", TB_BSON_SUM, PART(total_minor)},
     {"lateOrders", TB_BSON_INT, PART(late_orders)},
     {"lateChanges", TB_BSON_INT, PART(late_changes)},
     {"undone", TB_BSON_LIST, PART(undone), TB_BSON_OMIT | TB_BSON_STRICT,
      offsetof(struct tb_sales_part, undone_count)},
+    {"recent", TB_BSON_BYTES, PART(packed)},
+    {"recentFrom", TB_BSON_INT, PART(recent_from), TB_BSON_OMIT},
 };
 static const struct tb_bson_table part_table = TB_BSON_TABLE(struct tb_sales_part, part_fields);
 
@@ -32,7 +34,7 @@ static const struct tb_bson_field day_fields[] = {
     {"orders", TB_BSON_INT, SUM(orders)},
     {"cancelled", TB_BSON_INT, SUM(cancelled)},
     {"returns", TB_BSON_INT, SUM(returns)},
-    {"totalMinor", TB_BSON_INT, SUM(total_minor)},
+    {"totalMinor", TB_BSON_SUM, SUM(total_minor)},
     {"revision", TB_BSON_INT, TB_BSON_AT(struct document, revision)},
     {"lateOrders", TB_BSON_INT, SUM(late_orders)},
     {"changes", TB_BSON_INT, DAY(changes)},
@@ -51,15 +53,23 @@ bool tb_mongo_day_decode(const bson_t *doc, struct tb_arena *arena, struct tb_sa
     day->changes = read.day.changes;
     day->parts = read.day.parts;
     day->part_count = read.day.part_count;
+    for (size_t i = 0; i < day->part_count; i++) {
+        if (!tb_sales_unpack(&day->parts[i], arena))
+            return false;
+    }
     return true;
 }
 
 enum tb_code tb_mongo_day_encode(const struct tb_sales_day *day, bson_t *doc, struct tb_error *err)
 {
-    struct document written = {.day = *day};
+    TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
+    struct document written = {.day = *day, .sum = tb_sales_sum(day)};
     bool failed = false;
 
-    TB_TRY(tb_sales_sum(day, &written.sum, err));
+    for (size_t i = 0; i < day->part_count; i++) {
+        if (!tb_sales_pack(&day->parts[i], &arena))
+            return tb_mongo_no_memory(err);
+    }
     written.revision = 1 + written.sum.late_changes;
     tb_bson_put_fields((struct tb_bson_writer){doc, &failed}, &day_table, &written);
     return failed ? tb_mongo_no_memory(err) : TB_OK;

@@ -1,7 +1,7 @@
 /* The documents of sales_by_day.
  *
  * Errors:  as driver/client.h. TB_BUSY also: a program with a higher fence has changed the day.
- *          TB_INVALID: a sum would not fit in 64 bits. TB_CORRUPT: a stored day cannot be read. */
+ *          TB_CORRUPT: a stored day cannot be read. */
 #pragma once
 #include "query/mongo/driver/meta.h"
 #include "query/mongo/sales/day.h"
@@ -12,9 +12,9 @@ TB_CHECKED enum tb_code tb_mongo_day_encode(const struct tb_sales_day *day, bson
 TB_CHECKED bool tb_mongo_day_decode(const bson_t *doc, struct tb_arena *arena,
                                     struct tb_sales_day *day);
 /* Adds all that the plan changes, each record once. undo: instead takes out what the plan changed
- * for this order, which could not be written. TB_INVALID: because of the order *ret_refused. */
+ * for this order, which could not be written. TB_BUSY: because of the fence *ret_highest, if that
+ * is set. */
 TB_CHECKED enum tb_code tb_mongo_write_sales(const struct tb_mongo_client *client,
                                              const char *collection, const struct tb_plan *plan,
                                              int64_t fence, const struct tb_planned_order *undo,
-                                             const struct tb_planned_order **ret_refused,
-                                             struct tb_error *err);
+                                             int64_t *ret_highest, struct tb_error *err);

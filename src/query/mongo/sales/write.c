@@ -1,60 +1,74 @@
-#include "query/mongo/driver/swap.h"
+#include "query/mongo/driver/bulk.h"
 #include "query/mongo/sales/sales.h"
+#include <stdlib.h>
 
 /* A day that the plan changes. */
 struct changed {
     struct tb_sales_day day;
-    size_t first, last; /* of the plan's deltas that belong to the day */
+    size_t first, end; /* its deltas */
 };
 struct changing {
     const struct tb_plan *plan;
-    int64_t fence;
+    int64_t fence, *highest; /* highest: a fence that has refused ours */
     int day_start_minutes;
-    const struct tb_planned_order *undo;       /* as tb_mongo_write_sales */
-    const struct tb_plan_sales_delta *current; /* the last one applied: the cause of an error */
+    const struct tb_planned_order *undo; /* as tb_mongo_write_sales */
     struct tb_arena *arena;
+    const struct tb_plan_sales_delta **deltas; /* sorted by day, then as in the plan */
+    size_t delta_count;
     struct changed *days;
     struct tb_str *ids; /* of the days */
     size_t count;
 };
 
-static bool is_wanted(const struct changing *run, const struct tb_plan_sales_delta *delta)
+static int by_day(const void *a, const void *b)
 {
-    return !run->undo || delta->planned == run->undo;
+    const struct tb_plan_sales_delta *x = *(const struct tb_plan_sales_delta *const *)a;
+    const struct tb_plan_sales_delta *y = *(const struct tb_plan_sales_delta *const *)b;
+    int order = tb_str_compare(x->day->node, y->day->node);
+
+    if (order == 0)
+        order = strcmp(x->day->business_date, y->day->business_date);
+    if (order == 0)
+        order = strcmp(x->day->currency, y->day->currency);
+    return order != 0 ? order : (x > y) - (x < y); /* both are in one array */
 }
 
-static struct changed *find_day(struct changing *run, const struct tb_order *order)
+/* A batch may be of as many nodes as it has records, so the deltas are sorted, not searched. */
+static bool sort_deltas(struct changing *run)
 {
-    /* Deltas of one day often follow each other, so the search begins with the last day. */
-    for (size_t i = run->count; i > 0; i--) {
-        if (tb_sales_is_of_day(&run->days[i - 1].day, order))
-            return &run->days[i - 1];
+    const struct tb_plan *plan = run->plan;
+    size_t size = sizeof(const struct tb_plan_sales_delta *);
+
+    run->deltas = tb_arena_array(run->arena, plan->sales_delta_count, size);
+    if (!run->deltas)
+        return false;
+    for (size_t i = 0; i < plan->sales_delta_count; i++) {
+        if (!run->undo || plan->sales_deltas[i].planned == run->undo)
+            run->deltas[run->delta_count++] = &plan->sales_deltas[i];
     }
-    return NULL;
+    qsort(run->deltas, run->delta_count, size, by_day);
+    return true;
 }
 
 static enum tb_code collect_days(struct changing *run, struct tb_error *err)
 {
-    const struct tb_plan *plan = run->plan;
-
-    run->days = tb_arena_array(run->arena, plan->sales_delta_count, sizeof *run->days);
-    run->ids = tb_arena_array(run->arena, plan->sales_delta_count, sizeof *run->ids);
+    if (!sort_deltas(run))
+        return tb_mongo_no_memory(err);
+    run->days = tb_arena_array(run->arena, run->delta_count + 1, sizeof *run->days);
+    run->ids = tb_arena_array(run->arena, run->delta_count + 1, sizeof *run->ids);
     if (!run->days || !run->ids)
         return tb_mongo_no_memory(err);
-    for (size_t i = 0; i < plan->sales_delta_count; i++) {
-        const struct tb_order *order = &plan->sales_deltas[i].planned->order;
-        struct changed *changed;
+    for (size_t i = 0; i < run->delta_count; i++) {
+        const struct tb_order *order = run->deltas[i]->day;
+        struct changed *changed = run->count > 0 ? &run->days[run->count - 1] : NULL;
 
-        if (!is_wanted(run, &plan->sales_deltas[i]))
-            continue;
-        changed = find_day(run, order);
-        if (!changed) {
+        if (!changed || !tb_sales_is_of_day(&changed->day, order)) {
             changed = &run->days[run->count];
             TB_TRY(tb_sales_day_of(order, run->arena, &changed->day, err));
             changed->first = i;
             run->ids[run->count++] = changed->day.id;
         }
-        changed->last = i;
+        changed->end = i + 1;
     }
     return TB_OK;
 }
@@ -64,7 +78,7 @@ static bool is_late(const struct changing *run, const struct tb_plan_sales_delta
     char date[TB_DATE_SIZE];
 
     tb_business_date(delta->timestamp_ms, run->day_start_minutes, date);
-    return strcmp(date, delta->planned->order.business_date) > 0;
+    return strcmp(date, delta->day->business_date) > 0;
 }
 
 static enum tb_code apply_deltas(struct changing *run, struct changed *changed,
@@ -72,13 +86,13 @@ static enum tb_code apply_deltas(struct changing *run, struct changed *changed,
 {
     int32_t partition = run->plan->partition;
 
-    TB_TRY(tb_sales_check_fence(&changed->day, partition, run->fence, run->arena, err));
-    for (size_t i = changed->first; i <= changed->last; i++) {
-        const struct tb_plan_sales_delta *delta = &run->plan->sales_deltas[i];
+    TB_TRY(
+        tb_sales_check_fence(&changed->day, partition, run->fence, run->highest, run->arena, err));
+    TB_TRY(
+        tb_sales_begin_batch(&changed->day, partition, run->plan->first_offset, run->arena, err));
+    for (size_t i = changed->first; i < changed->end; i++) {
+        const struct tb_plan_sales_delta *delta = run->deltas[i];
 
-        if (!is_wanted(run, delta) || !tb_sales_is_of_day(&changed->day, &delta->planned->order))
-            continue;
-        run->current = delta;
         TB_TRY((run->undo ? tb_sales_undo : tb_sales_add)(&changed->day, partition, delta,
                                                           is_late(run, delta), run->arena, err));
     }
@@ -104,13 +118,13 @@ static enum tb_code change_day(void *ctx, size_t at, const bson_t *stored, bson_
 
 enum tb_code tb_mongo_write_sales(const struct tb_mongo_client *client, const char *collection,
                                   const struct tb_plan *plan, int64_t fence,
-                                  const struct tb_planned_order *undo,
-                                  const struct tb_planned_order **ret_refused,
+                                  const struct tb_planned_order *undo, int64_t *ret_highest,
                                   struct tb_error *err)
 {
     TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
     struct changing run = {.plan = plan,
                            .fence = fence,
+                           .highest = ret_highest,
                            .day_start_minutes = client->mongo->day_start_minutes,
                            .undo = undo,
                            .arena = &arena};
@@ -119,15 +133,11 @@ enum tb_code tb_mongo_write_sales(const struct tb_mongo_client *client, const ch
                                     .what = "changing the same days",
                                     .change = change_day,
                                     .ctx = &run};
-    enum tb_code code;
 
     if (plan->sales_delta_count == 0)
         return TB_OK;
     TB_TRY(collect_days(&run, err));
     swap.ids = run.ids;
     swap.count = run.count;
-    code = tb_mongo_swap(client, &swap, err);
-    if (code == TB_INVALID)
-        *ret_refused = run.current->planned;
-    return code;
+    return tb_mongo_swap(client, &swap, err);
 }

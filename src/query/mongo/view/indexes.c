@@ -1,5 +1,6 @@
 #include "query/mongo/driver/bulk.h"
 #include "query/mongo/view/view.h"
+#include <inttypes.h>
 #include <stdio.h>
 
 /* The keys of an index; "-" before a key: descending. */
@@ -69,16 +70,40 @@ static enum tb_code make_indexes(const struct tb_mongo_client *client, const cha
     return tb_error_wrap(err, "collection %s", collection);
 }
 
+static void new_view_id(const struct tb_mongo_client *client, char ret_id[TB_EPOCH_SIZE])
+{
+    uint64_t number = 0;
+
+    tb_random_fill(client->mongo->random, &number, sizeof number);
+    snprintf(ret_id, TB_EPOCH_SIZE, "%016" PRIx64, number);
+}
+
+/* A build before this one made the document without an id, and stored no places. */
+static enum tb_code take_over(const struct tb_mongo_client *client, const char *id,
+                              struct tb_error *err)
+{
+    TB_CLEANUP(tb_bson_free)
+    bson_t *filter =
+        BCON_NEW("_id", BCON_UTF8("served"), "view", "{", "$exists", BCON_BOOL(false), "}");
+    TB_CLEANUP(tb_bson_free)
+    bson_t *update =
+        BCON_NEW("$set", "{", "view", BCON_UTF8(id), "takesOver", BCON_BOOL(true), "}");
+    bool found; /* false: another central was faster */
+
+    return tb_mongo_update(client, "meta", filter, update, &found, err);
+}
+
 static enum tb_code insert_served(const struct tb_mongo_client *client, struct tb_error *err)
 {
-    struct tb_mongo_op op = {
-        .kind = TB_MONGO_INSERT,
-        .document = BCON_NEW("_id", BCON_UTF8("served"), "orders", BCON_UTF8("orders"),
-                             "sales_by_day", BCON_UTF8("sales_by_day")),
-    };
-    bool done; /* false: the document is there already */
+    struct tb_mongo_op op = {.kind = TB_MONGO_INSERT};
+    char id[TB_EPOCH_SIZE];
+    bool done = false; /* false: the document is there already */
 
-    return tb_mongo_write_one(client, "meta", &op, "naming the served collections", &done, err);
+    new_view_id(client, id);
+    op.document = BCON_NEW("_id", BCON_UTF8("served"), "orders", BCON_UTF8("orders"),
+                           "sales_by_day", BCON_UTF8("sales_by_day"), "view", BCON_UTF8(id));
+    TB_TRY(tb_mongo_write_one(client, "meta", &op, "naming the served collections", &done, err));
+    return done ? TB_OK : take_over(client, id, err);
 }
 
 static enum tb_code check_server(const struct tb_mongo_client *client, char ret_warning[240],

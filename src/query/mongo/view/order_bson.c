@@ -1,16 +1,6 @@
 #include "query/mongo/driver/fields.h"
 #include "query/mongo/view/view.h"
 
-const char *tb_mongo_status_name(int status)
-{
-    return tb_order_status_name((enum tb_order_status)status);
-}
-
-const char *tb_mongo_kind_name(int kind)
-{
-    return tb_order_kind_name((enum tb_order_kind)kind);
-}
-
 #define LINE(member) TB_BSON_AT(struct tb_line, member)
 static const struct tb_bson_field line_fields[] = {
     {"sku", TB_BSON_STR, LINE(sku), TB_BSON_STRICT},
@@ -39,9 +29,9 @@ static const struct tb_bson_field order_fields[] = {
     {"stub", TB_BSON_BOOL, PLANNED(stub),
      TB_BSON_OMIT}, /* the last field of a stub: STUB_FIELDS */
     {"orderNumber", TB_BSON_TEXT, ORDER(order_number), OPTIONAL},
-    {"status", TB_BSON_ENUM, ORDER(status), TB_BSON_STRICT, .name_of = tb_mongo_status_name,
+    {"status", TB_BSON_ENUM, ORDER(status), TB_BSON_STRICT, .name_of = tb_order_status_name,
      .max = TB_CANCELLED + 1},
-    {"kind", TB_BSON_ENUM, ORDER(kind), TB_BSON_STRICT, .name_of = tb_mongo_kind_name,
+    {"kind", TB_BSON_ENUM, ORDER(kind), TB_BSON_STRICT, .name_of = tb_order_kind_name,
      .max = TB_RETURN + 1},
     {"totalMinor", TB_BSON_INT, ORDER(total_minor)},
     {"currency", TB_BSON_TEXT, ORDER(currency), TB_BSON_STRICT},
@@ -56,21 +46,32 @@ static const struct tb_bson_field order_fields[] = {
      offsetof(struct tb_planned_order, order.has_address), .element = &address_table},
     {"updatedAt", TB_BSON_TIME, ORDER(updated_at_ms)},
     {"lastEventId", TB_BSON_TEXT, ORDER(last_event_id), OPTIONAL},
-    {"epoch", TB_BSON_TEXT, PLANNED(epoch), OPTIONAL},
+    {"epoch", TB_BSON_TEXT, PLANNED(epoch), OPTIONAL}, /* ORIGIN_FIELDS begin */
     {"sequence", TB_BSON_INT, PLANNED(sequence), TB_BSON_OMIT},
+    {"replaced", TB_BSON_INT, PLANNED(lineage.replaced), TB_BSON_OMIT},
+    {"earlierEpochs", TB_BSON_TEXT, PLANNED(lineage.earlier_epochs), TB_BSON_OMIT},
+    {"events", TB_BSON_ARRAY, PLANNED(lineage.events), TB_BSON_OMIT,
+     offsetof(struct tb_planned_order, lineage.event_count), TB_LINEAGE_EVENTS_MAX},
     {"receivedAt", TB_BSON_TIME, PLANNED(received_at_ms)},
 };
 static const struct tb_bson_table order_table =
     TB_BSON_TABLE(struct tb_planned_order, order_fields);
 #define STUB_FIELDS 3
+/* From epoch to events, which a stub has, too: it may be replaced by a snapshot. */
+#define ORIGIN_FIELDS 5
+#define FIELDS_BEHIND_ORIGIN 1
 
 enum tb_code tb_mongo_order_encode(const struct tb_planned_order *planned, bson_t *doc,
                                    struct tb_error *err)
 {
+    size_t origin = order_table.count - FIELDS_BEHIND_ORIGIN - ORIGIN_FIELDS;
     bool failed = false;
+    struct tb_bson_writer out = {doc, &failed};
 
-    tb_bson_put_range((struct tb_bson_writer){doc, &failed}, &order_table, 0,
-                      planned->stub ? STUB_FIELDS : order_table.count, planned);
+    tb_bson_put_range(out, &order_table, 0, planned->stub ? STUB_FIELDS : order_table.count,
+                      planned);
+    if (planned->stub)
+        tb_bson_put_range(out, &order_table, origin, ORIGIN_FIELDS, planned);
     return failed ? tb_mongo_no_memory(err) : TB_OK;
 }
 

@@ -1,4 +1,5 @@
 #include "query/mongo/driver/bulk.h"
+#include "query/mongo/driver/find.h"
 #include "query/mongo/view/view.h"
 
 struct writing {
@@ -11,6 +12,22 @@ struct writing {
     struct tb_arena arena;
 };
 
+/* The order in the database has been replaced less often, or as often with a lower version. An
+ * order that was never replaced has no field for it. */
+static bson_t *older_than(const struct tb_planned_order *planned)
+{
+    const char *order_id = planned->order.order_id;
+    int64_t version = planned->order.version, replaced = planned->lineage.replaced;
+
+    if (replaced == 0)
+        return BCON_NEW("_id", BCON_UTF8(order_id), "version", "{", "$lt", BCON_INT64(version),
+                        "}", "replaced", "{", "$exists", BCON_BOOL(false), "}");
+    return BCON_NEW("_id", BCON_UTF8(order_id), "$or", "[", "{", "replaced", "{", "$exists",
+                    BCON_BOOL(false), "}", "}", "{", "replaced", "{", "$lt", BCON_INT64(replaced),
+                    "}", "}", "{", "replaced", BCON_INT64(replaced), "version", "{", "$lt",
+                    BCON_INT64(version), "}", "}", "]");
+}
+
 static enum tb_code add_op(struct writing *run, size_t tag, bool guarded, struct tb_error *err)
 {
     const struct tb_planned_order *planned = run->plan->orders[tag];
@@ -19,8 +36,7 @@ static enum tb_code add_op(struct writing *run, size_t tag, bool guarded, struct
     *op = (struct tb_mongo_op){.kind = guarded ? TB_MONGO_REPLACE : TB_MONGO_INSERT, .tag = tag};
     op->document = bson_new();
     if (guarded)
-        op->filter = BCON_NEW("_id", BCON_UTF8(planned->order.order_id), "version", "{", "$lt",
-                              BCON_INT64(planned->order.version), "}");
+        op->filter = older_than(planned);
     TB_TRY(tb_mongo_order_encode(planned, op->document, err));
     if (op->document->len > run->client->mongo->document_max) {
         run->refused[tag] = true;
@@ -41,6 +57,39 @@ static enum tb_code note_refused(struct writing *run, struct tb_error *err)
     return tb_mongo_check_ops(run->ops, run->count, "writing an order", err);
 }
 
+/* An order that was not written, and what the database has of it. */
+struct overtaken {
+    size_t tag;
+    int64_t version, replaced; /* 0: there is no such order any more, or it was never replaced */
+};
+
+static bool note_stored(void *ctx, size_t at, const bson_t *doc)
+{
+    struct overtaken *overtaken = ctx;
+
+    overtaken[at].version = tb_bson_find_int(doc, "version");
+    overtaken[at].replaced = tb_bson_find_int(doc, "replaced");
+    return true;
+}
+
+static enum tb_code read_stored(const struct writing *run, const struct tb_str *ids, size_t count,
+                                struct overtaken *overtaken, struct tb_error *err)
+{
+    TB_CLEANUP(tb_bson_free)
+    bson_t *opts =
+        BCON_NEW("projection", "{", "version", BCON_INT32(1), "replaced", BCON_INT32(1), "}");
+
+    return tb_mongo_find_by_ids(run->client, run->collection, ids, count,
+                                /* from_primary= */ false, opts, note_stored, overtaken, err);
+}
+
+static bool is_older(const struct overtaken *stored, const struct tb_planned_order *planned)
+{
+    return stored->replaced < planned->lineage.replaced ||
+           (stored->replaced == planned->lineage.replaced &&
+            stored->version < planned->order.version);
+}
+
 /* A duplicate key means that the order is in the database already. If it has this version or a
  * later one, nothing is left to do. If another program wrote an earlier version after this plan
  * was made, the next round replaces the order. */
@@ -48,26 +97,25 @@ static enum tb_code keep_overtaken(struct writing *run, struct tb_error *err)
 {
     struct tb_mongo_op *ops = run->ops;
     struct tb_str *ids = tb_arena_array(&run->arena, run->count, sizeof *ids);
-    int64_t *versions = tb_arena_array(&run->arena, run->count, sizeof *versions);
-    size_t *tags = tb_arena_array(&run->arena, run->count, sizeof *tags), count = 0;
+    struct overtaken *overtaken = tb_arena_array(&run->arena, run->count, sizeof *overtaken);
+    size_t count = 0;
 
-    if (!ids || !versions || !tags)
+    if (!ids || !overtaken)
         return tb_mongo_no_memory(err);
     for (size_t i = 0; i < run->count; i++) {
         if (ops[i].code != TB_MONGO_DUPLICATE_KEY)
             continue;
         ids[count] = tb_str_of(run->plan->orders[ops[i].tag]->order.order_id);
-        tags[count++] = ops[i].tag;
+        overtaken[count++] = (struct overtaken){.tag = ops[i].tag};
     }
     tb_mongo_ops_clear(ops, run->count);
     run->count = 0;
     if (count == 0)
         return TB_OK;
-    TB_TRY(tb_mongo_read_versions(run->client, run->collection, ids, count, /* with_stubs= */ true,
-                                  versions, err));
+    TB_TRY(read_stored(run, ids, count, overtaken, err));
     for (size_t i = 0; i < count; i++) {
-        if (versions[i] < run->plan->orders[tags[i]]->order.version)
-            TB_TRY(add_op(run, tags[i], true, err));
+        if (is_older(&overtaken[i], run->plan->orders[overtaken[i].tag]))
+            TB_TRY(add_op(run, overtaken[i].tag, true, err));
     }
     return TB_OK;
 }

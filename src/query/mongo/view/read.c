@@ -110,14 +110,16 @@ static bson_t *list_filter(const struct tb_list_filter *filter)
 }
 
 static enum tb_code show(const bson_t *doc, struct tb_arena *arena, struct tb_buf *text,
-                         tb_listed_order_fn *each, void *ctx, struct tb_error *err)
+                         tb_listed_order_fn *each, void *ctx, bool *ret_taken,
+                         struct tb_error *err)
 {
     struct tb_planned_order planned = {0};
 
     TB_TRY(tb_mongo_order_decode(doc, arena, &planned, err));
     tb_buf_clear(text);
     TB_TRY(encode(text, &planned.order, err));
-    each(ctx, tb_str_of(planned.order.order_id), planned.order.placed_at_ms, tb_buf_str(text));
+    *ret_taken =
+        each(ctx, tb_str_of(planned.order.order_id), planned.order.placed_at_ms, tb_buf_str(text));
     tb_arena_clear(arena);
     return TB_OK;
 }
@@ -136,7 +138,8 @@ static enum tb_code reader_list(struct tb_view_reader *base, const struct tb_lis
     TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
     TB_CLEANUP(tb_buf_release) struct tb_buf text = {0};
     struct tb_mongo_collections collections;
-    const bson_t *doc;
+    const bson_t *doc = NULL;
+    bool taken = true;
     int count = 0;
 
     TB_ASSERT(filter->limit > 0);
@@ -144,12 +147,10 @@ static enum tb_code reader_list(struct tb_view_reader *base, const struct tb_lis
         return tb_mongo_no_memory(err);
     TB_TRY(begin(base, &client, &collections, err));
     tb_mongo_find(&cursor, &client, collections.orders, query, opts);
-    while ((doc = tb_mongo_cursor_next(&cursor))) {
-        if (count++ < filter->limit)
-            TB_TRY(show(doc, &arena, &text, each, ctx, err));
-    }
+    while (taken && (doc = tb_mongo_cursor_next(&cursor)) && count++ < filter->limit)
+        TB_TRY(show(doc, &arena, &text, each, ctx, &taken, err));
     TB_TRY(tb_mongo_cursor_end(&cursor, "listing orders", err));
-    *ret_more = count > filter->limit;
+    *ret_more = doc != NULL;
     return TB_OK;
 }
 
@@ -173,7 +174,7 @@ static enum tb_code reader_scan(struct tb_view_reader *base, const char *start, 
     tb_mongo_find(&cursor, &client, collections.orders, filter, opts);
     while ((doc = tb_mongo_cursor_next(&cursor))) {
         TB_TRY(tb_mongo_order_decode(doc, &arena, &planned, err));
-        each(ctx, &planned.order);
+        each(ctx, &planned.order, NULL);
         tb_arena_clear(&arena);
     }
     return tb_mongo_cursor_end(&cursor, "going through the orders", err);

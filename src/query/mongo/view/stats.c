@@ -9,7 +9,7 @@ static const char *const key_fields[] = {[TB_GROUP_NONE] = "$currency",
 
 /* The server's sum of 64-bit integers may become a double, which is not exact, or overflow. So the
  * server adds up the upper 27 and the lower 26 bits of the totals separately. A total is within
- * 2^53, so each sum of millions of parts is exact, also as a double. */
+ * 2^53, so each sum of 67 million parts is exact, also as a double. */
 #define LOWER_PART (INT64_C(1) << 26)
 #define EXACT_DOUBLE 9007199254740992.0
 
@@ -32,15 +32,16 @@ struct group {
     char key[sizeof((struct tb_stats_row *)0)->key], currency[4];
     int kind, status; /* -1: the document has none */
     bool has_id;
-    int64_t count, total_minor;
+    int64_t count;
+    tb_sum total_minor;
 };
 #define GROUP(member) TB_BSON_AT(struct group, member)
 static const struct tb_bson_field id_fields[] = {
     {"key", TB_BSON_TEXT, GROUP(key)},
     {"currency", TB_BSON_TEXT, GROUP(currency)},
-    {"kind", TB_BSON_ENUM, GROUP(kind), TB_BSON_STRICT, .name_of = tb_mongo_kind_name,
+    {"kind", TB_BSON_ENUM, GROUP(kind), TB_BSON_STRICT, .name_of = tb_order_kind_name,
      .max = TB_RETURN + 1},
-    {"status", TB_BSON_ENUM, GROUP(status), TB_BSON_STRICT, .name_of = tb_mongo_status_name,
+    {"status", TB_BSON_ENUM, GROUP(status), TB_BSON_STRICT, .name_of = tb_order_status_name,
      .max = TB_CANCELLED + 1},
 };
 static const struct tb_bson_table id_table = TB_BSON_TABLE(struct group, id_fields);
@@ -78,10 +79,9 @@ static bool read_group(const bson_t *doc, struct group *ret_group)
 
     if (!tb_bson_get_fields(doc, &group_table, NULL, &group) || group.kind < 0 ||
         group.status < 0 || !read_number(doc, "count", &group.count) ||
-        !read_number(doc, "upper", &upper) || !read_number(doc, "lower", &lower) ||
-        __builtin_mul_overflow(upper, LOWER_PART, &group.total_minor) ||
-        __builtin_add_overflow(group.total_minor, lower, &group.total_minor))
+        !read_number(doc, "upper", &upper) || !read_number(doc, "lower", &lower))
         return false;
+    group.total_minor = (tb_sum)upper * LOWER_PART + lower;
     *ret_group = group;
     return true;
 }
@@ -100,8 +100,7 @@ enum tb_code tb_mongo_stats(const struct tb_mongo_client *client, const char *co
     tb_mongo_aggregate(&cursor, client, collection, pipeline);
     while ((doc = tb_mongo_cursor_next(&cursor))) {
         if (!read_group(doc, &group))
-            return tb_error_set(err, TB_INTERNAL,
-                                "a sum leaves 64 bits, or an order is not as written");
+            return tb_error_set(err, TB_INTERNAL, "an order is not as written");
         TB_TRY(tb_stats_fold_add(
             &fold, is_grouped ? group.key : "", group.currency, (enum tb_order_kind)group.kind,
             (enum tb_order_status)group.status, group.count, group.total_minor, err));

@@ -1,31 +1,16 @@
 #include "query/mongo/dead_letters/dead_letters.h"
 #include "query/mongo/dead_letters/drop.h"
-#include "query/mongo/fleet/sequences.h"
 #include "query/mongo/sales/sales.h"
 #include "query/mongo/view/view.h"
 #include <stdlib.h>
-
-static size_t index_of(const struct tb_plan *plan, const struct tb_planned_order *planned)
-{
-    size_t at = 0;
-
-    while (plan->orders[at] != planned)
-        at++;
-    return at;
-}
 
 /* undo: as tb_mongo_write_sales. */
 static enum tb_code write_sales(struct tb_view_mongo *view, const struct tb_mongo_client *client,
                                 const char *sales, const struct tb_plan *plan,
                                 const struct tb_planned_order *undo, struct tb_error *err)
 {
-    const struct tb_planned_order *refused = NULL;
-    enum tb_code code = tb_mongo_write_sales(client, sales, plan, view->fences[plan->partition],
-                                             undo, &refused, err);
-
-    if (code == TB_INVALID)
-        view->view.refused_index = index_of(plan, refused);
-    return code;
+    return tb_mongo_write_sales(client, sales, plan, view->fences[plan->partition], undo,
+                                &view->fence_seen, err);
 }
 
 /* Takes every refused order out of its day, and reports the first one. */
@@ -60,7 +45,8 @@ static enum tb_code write_plan(struct tb_view_mongo *view, const struct tb_mongo
     TB_TRY(write_sales(view, client, collections->sales, plan, NULL, err));
     TB_TRY(tb_mongo_write_orders(client, collections->orders, plan, refused, err));
     TB_TRY(undo_refused(view, client, collections->sales, plan, refused, err));
-    return tb_mongo_write_dead_letters(client, collections->dead_letters, plan, err);
+    TB_TRY(tb_mongo_write_dead_letters(client, collections->dead_letters, plan, err));
+    return tb_mongo_overtake_dead_letters(client, collections->dead_letters, plan, err);
 }
 
 /* TB_CONFLICT: since the plan was made, a rebuild has swapped the served view, or has set the
@@ -74,6 +60,7 @@ static enum tb_code check_collections(const struct tb_view_mongo *view,
     struct tb_mongo_served served;
 
     TB_TRY(tb_mongo_read_served(client, &served, err));
+    TB_TRY(tb_view_mongo_check_id(view, &served, err));
     if ((view->collections.generation != 0 &&
          view->collections.generation != served.collections.generation) ||
         (served.barrier.is_set && plan->next_offset > served.barrier.limit[plan->partition]))
@@ -88,13 +75,20 @@ static enum tb_code view_commit(struct tb_view *base, const struct tb_plan *plan
     struct tb_view_mongo *view = (struct tb_view_mongo *)base;
     TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
     struct tb_mongo_collections collections;
+    struct tb_log_place stored;
 
     tb_view_mongo_clear_fetched(view);
     view->has_collections = false;
     TB_TRY(tb_mongo_client_acquire(view->mongo, &client, err));
     TB_TRY(check_collections(view, &client, plan, &collections, err));
+    TB_TRY(tb_view_mongo_check_place(view, &client, plan, &stored, err));
     TB_TRY(write_plan(view, &client, &collections, plan, err));
-    return tb_mongo_write_sequences(&client, plan, err);
+    TB_TRY(tb_mongo_write_sequences(&client, &view->known_epochs, plan, err));
+    TB_TRY(tb_mongo_advance_place(&client, &view->positions, plan->partition, &stored,
+                                  &plan->place, err));
+    if (view->places[plan->partition].next >= 0)
+        view->places[plan->partition] = plan->place;
+    return TB_OK;
 }
 
 static enum tb_code view_acquire_fence(struct tb_view *base, int32_t partition,
@@ -104,7 +98,7 @@ static enum tb_code view_acquire_fence(struct tb_view *base, int32_t partition,
     TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
 
     TB_TRY(tb_mongo_client_acquire(view->mongo, &client, err));
-    return tb_mongo_acquire_fence(&client, &view->fences[partition], err);
+    return tb_mongo_acquire_fence(&client, view->fence_seen, &view->fences[partition], err);
 }
 
 static enum tb_code view_plan_limit(struct tb_view *base, int32_t partition, int64_t *ret_limit,
@@ -116,6 +110,7 @@ static enum tb_code view_plan_limit(struct tb_view *base, int32_t partition, int
 
     TB_TRY(tb_mongo_client_acquire(view->mongo, &client, err));
     TB_TRY(tb_mongo_read_served(&client, &served, err));
+    TB_TRY(tb_view_mongo_check_id(view, &served, err));
     /* If the owner of the barrier has ended, the writers that it stops remove it. */
     if (served.barrier.is_set &&
         tb_mongo_beat_is_stale(&view->barrier, served.barrier.token, served.barrier.beat,
@@ -124,6 +119,16 @@ static enum tb_code view_plan_limit(struct tb_view *base, int32_t partition, int
     tb_view_mongo_set_collections(view, &served.collections);
     *ret_limit = served.barrier.is_set ? served.barrier.limit[partition] : INT64_MAX;
     return TB_OK;
+}
+
+static enum tb_code view_knows_node(struct tb_view *base, const char *node, bool *ret_known,
+                                    struct tb_error *err)
+{
+    struct tb_view_mongo *view = (struct tb_view_mongo *)base;
+    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
+
+    TB_TRY(tb_mongo_client_acquire(view->mongo, &client, err));
+    return tb_mongo_knows_node(&client, node, ret_known, err);
 }
 
 static enum tb_code view_expire_dead_letters(struct tb_view *base, int64_t before_ms,
@@ -168,7 +173,8 @@ static const struct tb_view_ops ops = {
     .prefetch = tb_view_mongo_prefetch,
     .load = tb_view_mongo_load,
     .commit = view_commit,
-    .offset = NULL, /* the log keeps the committed offsets */
+    .offset = NULL, /* tb_view_mongo_places */
+    .knows_node = view_knows_node,
     .expire_dead_letters = view_expire_dead_letters,
     .redrivable = view_redrivable,
     .drop_dead_letter = view_drop_dead_letter,
@@ -182,7 +188,13 @@ enum tb_code tb_view_mongo_open(struct tb_mongo *mongo, struct tb_view **ret_vie
 
     if (!view)
         return tb_error_set(err, TB_INTERNAL, "out of memory");
-    *view = (struct tb_view_mongo){.view.ops = &ops, .mongo = mongo};
+    *view = (struct tb_view_mongo){
+        .view.ops = &ops,
+        .mongo = mongo,
+        .positions = {.mongo = mongo, .topic = mongo->topic, .feeds = "orders"},
+    };
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS_MAX; p++)
+        view->places[p] = TB_LOG_NO_PLACE;
     *ret_view = &view->view;
     return TB_OK;
 }
@@ -232,12 +244,8 @@ enum tb_code tb_view_mongo_open_at(struct tb_mongo *mongo,
                                    const struct tb_mongo_collections *collections,
                                    struct tb_view **ret_view, struct tb_error *err)
 {
-    struct tb_view_mongo *view;
-
     TB_TRY(tb_view_mongo_open(mongo, ret_view, err));
-    view = (struct tb_view_mongo *)*ret_view;
-    view->view.ops = &pinned_ops;
-    view->collections = *collections;
-    view->has_collections = true;
+    (*ret_view)->ops = &pinned_ops;
+    tb_view_mongo_set_collections((struct tb_view_mongo *)*ret_view, collections);
     return TB_OK;
 }

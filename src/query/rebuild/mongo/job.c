@@ -1,11 +1,6 @@
 #include "query/mongo/driver/fields.h"
 #include "query/rebuild/mongo/rebuild_mongo_priv.h"
 
-static const char *state_name(int state)
-{
-    return tb_rebuild_state_name((enum tb_rebuild_state)state);
-}
-
 #define JOB(member) TB_BSON_AT(struct tb_mongo_job, member)
 static const struct tb_bson_field job_fields[] = {
     {"token", TB_BSON_TEXT, JOB(token)},     {"owner", TB_BSON_TEXT, JOB(progress.owner)},
@@ -17,7 +12,8 @@ static const struct tb_bson_table job_table = TB_BSON_TABLE(struct tb_mongo_job,
 
 #define PROGRESS(member) TB_BSON_AT(struct tb_rebuild_progress, member)
 static const struct tb_bson_field progress_fields[] = {
-    {"state", TB_BSON_ENUM, PROGRESS(state), .name_of = state_name, .max = TB_REBUILD_STATE_COUNT},
+    {"state", TB_BSON_ENUM, PROGRESS(state), .name_of = tb_rebuild_state_name,
+     .max = TB_REBUILD_STATE_COUNT},
     {"accept", TB_BSON_BOOL, PROGRESS(job.accept)},
     {"rollback", TB_BSON_BOOL, PROGRESS(job.rollback)},
     {"events", TB_BSON_INT, PROGRESS(events)},

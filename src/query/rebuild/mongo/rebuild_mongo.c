@@ -186,16 +186,16 @@ static enum tb_code mongo_cleanup(void *ctx, struct tb_error *err)
     return tb_mongo_drop_unused(ctx, err);
 }
 
-static bool mongo_can_roll_back(void *ctx)
+static void mongo_get_generations(void *ctx, struct tb_rebuild_generations *ret_generations)
 {
-    return atomic_load(&((struct tb_rebuild_mongo *)ctx)->previous) != 0;
-}
+    const struct tb_rebuild_mongo *self = ctx;
+    int64_t served = atomic_load(&self->served);
 
-/* This process cannot see the server's disk. If it is full, the server refuses writes. */
-static bool mongo_has_room(void *ctx)
-{
-    (void)ctx;
-    return true;
+    *ret_generations = (struct tb_rebuild_generations){
+        .served = served != 0 ? served : 1,
+        .previous = atomic_load(&self->previous),
+        .previous_until_ms = atomic_load(&self->moved_at_ms) + TB_REBUILD_KEEP_MS,
+    };
 }
 
 const struct tb_rebuild_backend tb_rebuild_mongo_backend = {
@@ -214,8 +214,7 @@ const struct tb_rebuild_backend tb_rebuild_mongo_backend = {
     .swap = mongo_swap,
     .close = mongo_close,
     .cleanup = mongo_cleanup,
-    .can_roll_back = mongo_can_roll_back,
-    .has_room = mongo_has_room,
+    .get_generations = mongo_get_generations,
 };
 
 enum tb_code tb_rebuild_mongo_new(const struct tb_rebuild_mongo_options *options,
@@ -247,16 +246,4 @@ void tb_rebuild_mongo_free(struct tb_rebuild_mongo *self)
     pthread_mutex_destroy(&self->lock);
     free(self->stored);
     free(self);
-}
-
-void tb_rebuild_mongo_get_generations(const struct tb_rebuild_mongo *self,
-                                      struct tb_rebuild_generations *ret_generations)
-{
-    int64_t served = atomic_load(&self->served);
-
-    *ret_generations = (struct tb_rebuild_generations){
-        .served = served != 0 ? served : 1,
-        .previous = atomic_load(&self->previous),
-        .previous_until_ms = atomic_load(&self->moved_at_ms) + TB_REBUILD_KEEP_MS,
-    };
 }

@@ -41,8 +41,7 @@
  *
  * Thread:  new and free while nothing else runs; the backend's calls from the rebuild's owner,
  *          claim from the thread that calls start; get_generations from any.
- * Memory:  borrows what its options point to.
- * Errors:  as rebuild.h. */
+ * Memory:  borrows what its options point to. */
 #pragma once
 #include "query/mongo/driver/mongo.h"
 #include "query/rebuild/rebuild.h"
@@ -70,7 +69,3 @@ TB_CHECKED enum tb_code tb_rebuild_mongo_new(const struct tb_rebuild_mongo_optio
                                              struct tb_error *err);
 void tb_rebuild_mongo_free(struct tb_rebuild_mongo *mongo);      /* NULL is fine */
 extern const struct tb_rebuild_backend tb_rebuild_mongo_backend; /* its ctx is the above */
-
-/* As they were when find_job or the swap last read or changed them. */
-void tb_rebuild_mongo_get_generations(const struct tb_rebuild_mongo *mongo,
-                                      struct tb_rebuild_generations *ret_generations);

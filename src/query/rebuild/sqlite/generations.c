@@ -19,6 +19,7 @@ static const char *const schema[] = {
     "ALTER TABLE views ADD COLUMN served_orders INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE views ADD COLUMN rebuilt_orders INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE views ADD COLUMN differences INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE views ADD COLUMN moved_uptime INTEGER NOT NULL DEFAULT 0",
 };
 #define AT(field) offsetof(struct tb_generations, field)
 #define TEXT_AT(field) AT(field), sizeof((struct tb_generations *)0)->field
@@ -33,6 +34,7 @@ static const struct column {
     {":building", AT(building), 0},
     {":removing", AT(removing), 0},
     {":moved_at", AT(moved_at_ms), 0},
+    {":moved_uptime", AT(moved_uptime_ms), 0},
     {":accept", AT(accept), 0},
     {":going_back", AT(going_back), 0},
     {":events", AT(last.events), 0},
@@ -46,12 +48,14 @@ static const struct column {
 };
 #define COLUMN_COUNT (sizeof columns / sizeof *columns)
 static const char read_sql[] =
-    "SELECT served, previous, building, removing, moved_at, accept, going_back, events, compared,"
-    " served_orders, rebuilt_orders, differences, build, state, problem FROM views";
+    "SELECT served, previous, building, removing, moved_at, moved_uptime, accept, going_back,"
+    " events, compared, served_orders, rebuilt_orders, differences, build, state, problem FROM "
+    "views";
 static const char write_sql[] =
     "UPDATE views SET served = :served, previous = :previous, building = :building,"
-    " removing = :removing, moved_at = :moved_at, accept = :accept, build = :build,"
-    " going_back = :going_back, state = :state, problem = :problem, events = :events,"
+    " removing = :removing, moved_at = :moved_at, moved_uptime = :moved_uptime,"
+    " accept = :accept, build = :build, going_back = :going_back, state = :state, problem = "
+    ":problem, events = :events,"
     " compared = :compared, served_orders = :served_orders, rebuilt_orders = :rebuilt_orders,"
     " differences = :differences";
 
@@ -101,6 +105,9 @@ static enum tb_code read_row(struct tb_db *db, struct tb_generations *ret_all,
         if (text.len > 0 && text.len < columns[i].size) /* a longer one is not from us */
             memcpy(field, text.ptr, text.len);
     }
+    if (ret_all->served < 1) /* as SQLite reads a page whose end is missing */
+        return tb_error_set(err, TB_CORRUPT, "generation %lld of the view is served",
+                            (long long)ret_all->served);
     return TB_OK;
 }
 
@@ -121,34 +128,30 @@ static enum tb_code write_row(struct tb_db *db, const struct tb_generations *all
     return tb_stmt_run(&stmt, err);
 }
 
+static void close_db(struct tb_db **db)
+{
+    tb_db_close(*db);
+}
+
 enum tb_code tb_generations_read(const char *folder, struct tb_generations *ret_all,
                                  struct tb_error *err)
 {
-    struct tb_db *db = NULL;
-    enum tb_code code;
+    TB_CLEANUP(close_db) struct tb_db *db = NULL;
 
     TB_TRY(open_db(folder, &db, err));
-    code = read_row(db, ret_all, err);
-    tb_db_close(db);
-    return code;
+    return read_row(db, ret_all, err);
 }
 
 static enum tb_code write_once(const char *folder, const struct tb_generations *all,
                                struct tb_error *err)
 {
+    TB_CLEANUP(close_db) struct tb_db *db = NULL; /* first: it is closed after the rollback */
     TB_CLEANUP(tb_txn_rollback) struct tb_txn txn = {0};
-    struct tb_db *db = NULL;
-    enum tb_code code;
 
     TB_TRY(open_db(folder, &db, err));
-    code = tb_txn_begin(&txn, db, err);
-    if (code == TB_OK)
-        code = write_row(db, all, err);
-    if (code == TB_OK)
-        code = tb_txn_commit(&txn, err);
-    tb_txn_rollback(&txn);
-    tb_db_close(db);
-    return code;
+    TB_TRY(tb_txn_begin(&txn, db, err));
+    TB_TRY(write_row(db, all, err));
+    return tb_txn_commit(&txn, err);
 }
 
 static bool is_same(const struct tb_generations *a, const struct tb_generations *b)

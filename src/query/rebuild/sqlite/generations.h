@@ -15,14 +15,15 @@
 
 struct tb_generations {
     int64_t served;
-    int64_t previous;    /* was served before, kept for a rollback; 0: none */
-    int64_t building;    /* being filled; 0: none */
-    int64_t removing;    /* its file is being deleted; 0: none */
-    int64_t moved_at_ms; /* when `served` was swapped in */
-    int64_t accept;      /* 1: the job that fills `building` accepts differences */
-    int64_t going_back;  /* 1: a rollback to `previous` is under way */
-    char build[32];      /* version of the program that fills `building` */
-    struct {             /* the result of the last rebuild; state "": there was none */
+    int64_t previous;        /* was served before, kept for a rollback; 0: none */
+    int64_t building;        /* being filled; 0: none */
+    int64_t removing;        /* its file is being deleted; 0: none */
+    int64_t moved_at_ms;     /* when `served` was swapped in */
+    int64_t moved_uptime_ms; /* the same by the node's uptime, by which `previous` is kept */
+    int64_t accept;          /* 1: the job that fills `building` accepts differences */
+    int64_t going_back;      /* 1: a rollback to `previous` is under way */
+    char build[32];          /* version of the program that fills `building` */
+    struct {                 /* the result of the last rebuild; state "": there was none */
         char state[16], problem[240];
         int64_t events, served_orders, rebuilt_orders, differences;
         int64_t compared; /* 1: the last three are complete */

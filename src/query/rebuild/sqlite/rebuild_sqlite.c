@@ -86,7 +86,8 @@ static enum tb_code sqlite_find_job(void *ctx, enum tb_rebuild_found *ret_found,
         *ret_found = TB_REBUILD_FOUND_REPORT;
     ret_progress->job = (struct tb_rebuild_job){.accept = self->all.accept != 0,
                                                 .rollback = self->all.going_back != 0};
-    ret_progress->state = tb_rebuild_state_parse(self->all.last.state);
+    (void)tb_name_find(tb_str_of(self->all.last.state), tb_rebuild_state_name,
+                       TB_REBUILD_STATE_COUNT, &ret_progress->state);
     ret_progress->events = ret_progress->total = self->all.last.events;
     ret_progress->seconds_left = 0;
     ret_progress->compared = self->all.last.compared != 0;
@@ -167,6 +168,9 @@ static enum tb_code open_views(struct tb_rebuild_sqlite *self, struct tb_error *
 
     tb_generations_path(self->options.folder, self->target, path);
     TB_TRY(tb_view_sqlite_open(path, &self->view, err));
+    /* An old view, or one that is half filled, may be of an earlier log. */
+    if (self->options.origin)
+        TB_TRY(tb_view_sqlite_claim(self->view, self->options.origin, err));
     TB_TRY(tb_view_sqlite_reader(path, &self->target_reader, err));
     tb_generations_path(self->options.folder, self->all.served, path);
     return tb_view_sqlite_reader(path, &self->served_reader, err);
@@ -247,6 +251,7 @@ static enum tb_code prepare_move(struct tb_rebuild_sqlite *self, struct tb_error
     all.building = 0;
     all.going_back = false;
     all.moved_at_ms = tb_clock_wall_ms(self->options.clock);
+    all.moved_uptime_ms = tb_uptime_ms(self->options.uptime, self->options.clock);
     return write_all(self, &all, err);
 }
 
@@ -302,16 +307,23 @@ static enum tb_code sqlite_close(void *ctx, enum tb_rebuild_end end, struct tb_e
 static enum tb_code sqlite_cleanup(void *ctx, struct tb_error *err)
 {
     struct tb_rebuild_sqlite *self = ctx;
-    int64_t age_ms = tb_clock_wall_ms(self->options.clock) - self->all.moved_at_ms;
+    int64_t now_ms = tb_uptime_ms(self->options.uptime, self->options.clock);
+    int64_t age_ms = now_ms - self->all.moved_uptime_ms;
 
     if (self->all.previous != 0 && age_ms >= TB_REBUILD_KEEP_MS)
         return retire(self, /* previous= */ true, err);
     return finish_removing(self, err);
 }
 
-static bool sqlite_can_roll_back(void *ctx)
+static void sqlite_get_generations(void *ctx, struct tb_rebuild_generations *ret_generations)
 {
-    return atomic_load(&((struct tb_rebuild_sqlite *)ctx)->previous) != 0;
+    const struct tb_rebuild_sqlite *self = ctx;
+
+    *ret_generations = (struct tb_rebuild_generations){
+        .served = atomic_load(&self->served),
+        .previous = atomic_load(&self->previous),
+        .previous_until_ms = atomic_load(&self->moved_at_ms) + TB_REBUILD_KEEP_MS,
+    };
 }
 
 static bool sqlite_has_room(void *ctx)
@@ -331,7 +343,7 @@ const struct tb_rebuild_backend tb_rebuild_sqlite_backend = {
     .swap = sqlite_swap,
     .close = sqlite_close,
     .cleanup = sqlite_cleanup,
-    .can_roll_back = sqlite_can_roll_back,
+    .get_generations = sqlite_get_generations,
     .has_room = sqlite_has_room,
 };
 
@@ -361,14 +373,4 @@ void tb_rebuild_sqlite_free(struct tb_rebuild_sqlite *self)
         return;
     (void)sqlite_close(self, TB_REBUILD_KEEP, &err);
     free(self);
-}
-
-void tb_rebuild_sqlite_generations(const struct tb_rebuild_sqlite *self,
-                                   struct tb_rebuild_generations *ret_views)
-{
-    *ret_views = (struct tb_rebuild_generations){
-        .served = atomic_load(&self->served),
-        .previous = atomic_load(&self->previous),
-        .previous_until_ms = atomic_load(&self->moved_at_ms) + TB_REBUILD_KEEP_MS,
-    };
 }

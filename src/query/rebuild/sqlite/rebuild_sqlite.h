@@ -9,10 +9,10 @@
  * next rebuild, at most TB_REBUILD_KEEP_MS. If the process ends during a rollback, the next
  * process continues it.
  *
- * Thread:  new and free while nothing else runs; generations on any thread; the backend's calls as
- *          rebuild.h.
+ * Thread:  new and free while nothing else runs; the backend's calls as rebuild.h.
  * Memory:  borrows what its options point to. */
 #pragma once
+#include "base/time/uptime.h"
 #include "query/rebuild/rebuild.h"
 #include "query/rebuild/sqlite/generations.h"
 #include "query/sqlite/view_sqlite.h"
@@ -24,7 +24,10 @@ struct tb_rebuild_sqlite_options {
     const char *folder;
     const char *build; /* program version: a view that another version began is begun anew */
     const struct tb_clock *clock;
-    struct tb_view *serving; /* of the generation that is served */
+    const struct tb_uptime *uptime; /* of the node */
+    struct tb_view *serving;        /* of the generation that is served */
+    /* Of the log that is read. NULL: views do not say what they are made from. */
+    const struct tb_view_origin *origin;
     struct tb_view_reader *readers[TB_REBUILD_READERS_MAX];
     size_t reader_count;
     /* Opens a log reader. While it is open, retention keeps all records that it has not read. */
@@ -46,6 +49,3 @@ TB_CHECKED enum tb_code tb_rebuild_sqlite_new(const struct tb_rebuild_sqlite_opt
                                               struct tb_error *err);
 void tb_rebuild_sqlite_free(struct tb_rebuild_sqlite *sqlite);    /* NULL is fine */
 extern const struct tb_rebuild_backend tb_rebuild_sqlite_backend; /* its ctx is the above */
-
-void tb_rebuild_sqlite_generations(const struct tb_rebuild_sqlite *sqlite,
-                                   struct tb_rebuild_generations *ret_views);

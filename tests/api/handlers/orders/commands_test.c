@@ -1,6 +1,7 @@
 /* Promise: a command gets one reply, with its real outcome, whatever its client does meanwhile.
  * Method: a real store, whose writer does not run while a command must stay unanswered. */
 #include "api/node.h"
+#include "store/writer_priv.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,33 +125,6 @@ START_TEST(full_disk_refuses_with_507)
 }
 END_TEST
 
-START_TEST(link_is_stored_and_carried_out)
-{
-    ask(&client, "PUT", "/link", "", "{\"state\":\"offline\"}", &got);
-    ck_assert_int_eq(got.status, 200);
-    ck_assert_str_eq(got.body, "{\"link\":\"forced-offline\"}");
-    ck_assert_int_eq(atomic_load(&node.forced), 1);
-    ask(&client, "PUT", "/link", "", "{\"state\":\"auto\"}", &got);
-    ck_assert_int_eq(got.status, 200);
-    ck_assert_int_eq(atomic_load(&node.forced), 2);
-    static const struct {
-        const char *body;
-        int status;
-    } bad[] = {{"{\"state\":\"on\"}", 422},
-               {"{}", 422},
-               {"[]", 422},
-               {"{\"state\":\"auto\",\"x\":1}", 422},
-               {"{\"state\":1}", 422},
-               {"{\"state\":\"auto\"", 400},
-               {"", 400}};
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        ask(&client, "PUT", "/link", "", bad[i].body, &got);
-        ck_assert_int_eq(got.status, bad[i].status);
-    }
-    ck_assert_int_eq(atomic_load(&node.forced), 2);
-}
-END_TEST
-
 static int64_t orders_taken(void)
 {
     const struct tb_writer_stats *stats = tb_writer_stats(node.writer);
@@ -168,7 +142,7 @@ static void send_order(struct client *one)
 
 static void wait_for_posted(size_t count)
 {
-    while (tb_writer_queue_length(node.writer) < count)
+    while (tb_mailbox_count(&node.writer->mailbox) < count)
         usleep(1000);
 }
 
@@ -305,7 +279,6 @@ int main(void)
     tcase_add_test(tc, life_of_an_order);
     tcase_add_test(tc, repeats_get_the_first_answer_byte_for_byte);
     tcase_add_test(tc, full_disk_refuses_with_507);
-    tcase_add_test(tc, link_is_stored_and_carried_out);
     suite_add_tcase(suite, tc);
     suite_add_tcase(suite, held_case());
     return test_main(suite);

@@ -292,6 +292,12 @@ START_TEST(digests_are_those_of_the_store)
     ck_assert_uint_eq(count(seen, "\"version\":1,\"status\":\"PLACED\",\"totalMinor\":700,"
                                   "\"currency\":\"EUR\",\"hash\":\""),
                       5);
+    ask(&client, "GET", "/orders/digests?of=view", "", NULL, &got);
+    ck_assert_str_eq(got.body, "{\"digests\":[]}");
+    ask(&client, "GET", "/orders/digests?of=store&limit=1", "", NULL, &got);
+    ck_assert_uint_eq(count(got.body, "\"kind\":\"SALE\",\"businessDate\":\"2"), 1);
+    ask(&client, "GET", "/orders/digests?of=log", "", NULL, &got);
+    ck_assert_int_eq(got.status, 400);
     ask(&client, "GET", "/orders/digests?start=nobody", "", NULL, &got);
     ck_assert_int_eq(got.status, 400);
     ask(&client, "GET", "/orders/digests?limit=1001", "", NULL, &got);
@@ -362,6 +368,7 @@ START_TEST(metrics_are_prometheus_text)
         "\ntillbox_projection_events_total{result=\"applied\"} 0\n",
         "\ntillbox_dead_letters 0\n",
         "\ntillbox_end_to_end_seconds_count 0\n",
+        "\ntillbox_end_to_end_unknown_total 0\n",
         "\ntillbox_http_requests_total{route=\"/orders\",code=\"201\"} 1\n",
         "\ntillbox_http_requests_total{route=\"/orders/{id}\",code=\"404\"} 1\n",
         "\ntillbox_http_requests_total{route=\"other\",code=\"404\"} 1\n",
@@ -412,6 +419,44 @@ START_TEST(health)
 }
 END_TEST
 
+/* Whoever holds a file up is named; without the write lock of the store no order can be taken. */
+START_TEST(health_names_who_holds_the_files_up)
+{
+    static const struct {
+        struct tb_hold hold;
+        int ready;
+        const char *told, *metric;
+    } cases[] = {
+        {{"store.db", "/data/store.db", "sqlite3", 4711, true, 12000, 4096},
+         503,
+         "/data/store.db: sqlite3 (pid 4711) has the write lock for 12 s",
+         "\ntillbox_file_held_up_seconds{file=\"store.db\",holds=\"write-lock\"} 12\n"},
+        {{"store.db", "/data/store.db", "sqlite3", 4711, false, 61000, 4096},
+         200,
+         "/data/store.db: sqlite3 (pid 4711) reads an old state for 61 s",
+         "\ntillbox_file_held_up_seconds{file=\"store.db\",holds=\"snapshot\"} 61\n"},
+        {{"log.db", "/data/log.db", "", 0, true, 1000, 0},
+         200,
+         "/data/log.db: another program, or a query of this node, has the write lock for 1 s",
+         "\ntillbox_file_held_up_seconds{file=\"log.db\",holds=\"write-lock\"} 1\n"},
+    };
+
+    node.hold = cases[_i].hold;
+    atomic_store(&node.has_hold, true);
+    ask(&client, "GET", "/readyz", "", NULL, &got);
+    ck_assert_int_eq(got.status, cases[_i].ready);
+    ask(&client, "GET", "/healthz", "", NULL, &got);
+    ck_assert_int_eq(got.status, 503);
+    ck_assert_msg(strstr(got.body, cases[_i].told) != NULL, "%s", got.body);
+    ask(&client, "GET", "/metrics", "", NULL, &got);
+    ck_assert_msg(strstr(got.body, cases[_i].metric) != NULL, "%s", got.body);
+    ask(&client, "GET", "/status", "", NULL, &got);
+    ck_assert_ptr_nonnull(strstr(got.body, "\"heldUpBy\":[{\"file\":\""));
+    ck_assert_ptr_nonnull(strstr(got.body, "\"path\":\"/data/"));
+    ck_assert_int_eq(strstr(got.body, "\"pid\":4711") != NULL, cases[_i].hold.pid != 0);
+}
+END_TEST
+
 #define COUNT(table) (int)(sizeof(table) / sizeof((table)[0]))
 
 static TCase *held_case(void)
@@ -428,6 +473,7 @@ static TCase *held_case(void)
     tcase_add_test(tc, status_is_read_at_the_moment);
     tcase_add_test(tc, metrics_are_prometheus_text);
     tcase_add_test(tc, health);
+    tcase_add_loop_test(tc, health_names_who_holds_the_files_up, 0, 3);
     return tc;
 }
 

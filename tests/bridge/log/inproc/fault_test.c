@@ -156,6 +156,7 @@ static void expire(void)
         return;
     for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
         tb_log_inproc_allow_removal(f.log, TOPIC, p, INT64_MAX);
+    (void)!tb_inproc_mark_ends(f.log, &err);
     (void)!tb_inproc_remove_expired(f.log, INT64_MAX, 15, &removed, &err);
 }
 

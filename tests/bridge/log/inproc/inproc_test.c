@@ -49,6 +49,7 @@ static void subject_cut(void *log, int32_t partition, int64_t begin)
     int64_t removed = 0;
 
     tb_log_inproc_allow_removal(fix->log, TOPIC, partition, INT64_MAX);
+    ck_ok(tb_inproc_mark_ends(fix->log, &err));
     ck_ok(tb_inproc_remove_expired(fix->log, INT64_MAX, begin, &removed, &err));
     ck_ok(tb_log_inproc_range(fix->log, TOPIC, "g", partition, &range, &err));
     ck_assert_int_eq(range.begin, begin);

@@ -121,7 +121,17 @@ START_TEST(topics_are_checked)
     ck_assert_int_eq(tb_log_kafka_check_topics(&mock.options, topics, 2, true, 60000, &err),
                      TB_INVALID);
     ck_assert_str_eq(err.text, "topic node-status has 1 partitions, not 3: set [kafka] partitions "
-                               "to 1, or name another topic");
+                               "to 1, here and at every other till and central");
+    /* A topic that may have more partitions can get them; the others' number decides. */
+    topics[1].more_partitions = true;
+    ck_assert_int_eq(tb_log_kafka_check_topics(&mock.options, topics, 2, false, 60000, &err),
+                     TB_INVALID);
+    ck_assert_str_eq(err.text, "topic node-status has 1 partitions, not 3: add partitions with "
+                               "kafka-topics.sh --alter --topic node-status --partitions 3");
+    topics[1].partitions = 1;
+    topics[0].partitions = 3;
+    topics[0].more_partitions = true;
+    ck_ok(tb_log_kafka_check_topics(&mock.options, topics, 2, false, 60000, &err));
     rd_kafka_mock_topic_set_error(mock.cluster, "order-events",
                                   RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
     ck_assert_int_eq(tb_log_kafka_check_topics(&mock.options, topics, 2, false, 60000, &err),

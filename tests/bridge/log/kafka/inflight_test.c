@@ -11,12 +11,12 @@
 #define STEPS 4000
 #define ROOM TB_LOG_INFLIGHT_MAX /* more than the steps */
 
-enum fate { TAKEN, SENT, ANSWERED, RETURNED };
+enum record_step { TAKEN, SENT, ANSWERED, RETURNED };
 
 static struct {
     struct kafka_inflight inflight;
     struct fake_random random;
-    enum fate fates[ROOM];
+    enum record_step steps[ROOM];
     enum tb_code answers[ROOM];
     size_t slots[ROOM];
     int keys[ROOM]; /* -1: none */
@@ -42,10 +42,10 @@ static int below(int bound)
 /* All earlier records of its key are answered. */
 static void check_may_be_sent(int n)
 {
-    ck_assert_int_eq(f.fates[n], TAKEN);
+    ck_assert_int_eq(f.steps[n], TAKEN);
     for (int i = 0; i < n && f.keys[n] >= 0; i++) {
         if (f.keys[i] == f.keys[n])
-            ck_assert_int_ge(f.fates[i], ANSWERED);
+            ck_assert_int_ge(f.steps[i], ANSWERED);
     }
 }
 
@@ -73,7 +73,7 @@ static void take_one(void)
     if (code != TB_OK)
         return;
     f.taken++;
-    f.fates[n] = TAKEN;
+    f.steps[n] = TAKEN;
     if (!send)
         return;
     check_may_be_sent(n);
@@ -82,7 +82,7 @@ static void take_one(void)
         f.taken--;
         return;
     }
-    f.fates[n] = SENT;
+    f.steps[n] = SENT;
 }
 
 static void send_ready(void)
@@ -97,7 +97,7 @@ static void send_ready(void)
         ck_assert(tb_str_eq(tb_record_header(record, "n"), record->value));
         check_may_be_sent(n);
         tb_kafka_inflight_mark_sent(&f.inflight, slot);
-        f.fates[n] = SENT;
+        f.steps[n] = SENT;
     }
 }
 
@@ -105,15 +105,15 @@ static void send_ready(void)
  * end as TB_UNKNOWN. */
 static void expect(int n, enum tb_code code)
 {
-    f.fates[n] = ANSWERED;
+    f.steps[n] = ANSWERED;
     f.answers[n] = code;
     f.bad += code != TB_OK;
     if (code == TB_OK || f.keys[n] < 0)
         return;
     for (int i = n + 1; i < f.taken; i++) {
-        if (f.keys[i] != f.keys[n] || f.fates[i] != TAKEN)
+        if (f.keys[i] != f.keys[n] || f.steps[i] != TAKEN)
             continue;
-        f.fates[i] = ANSWERED;
+        f.steps[i] = ANSWERED;
         f.answers[i] = TB_UNKNOWN;
         f.bad++;
     }
@@ -128,7 +128,7 @@ static void answer_one(void)
     for (int tries = 0; tries < 20 && f.taken > from; tries++) {
         int n = from + below(f.taken - from);
 
-        if (f.fates[n] != SENT)
+        if (f.steps[n] != SENT)
             continue;
         tb_kafka_inflight_complete(&f.inflight, f.slots[n], code, false);
         expect(n, code);
@@ -140,7 +140,7 @@ static void lose_all(void)
 {
     tb_kafka_inflight_fail_all(&f.inflight);
     for (int i = 0; i < f.taken; i++) {
-        if (f.fates[i] < ANSWERED)
+        if (f.steps[i] < ANSWERED)
             expect(i, TB_UNKNOWN);
     }
     ck_assert_uint_eq(tb_kafka_inflight_outstanding(&f.inflight), 0);
@@ -153,9 +153,9 @@ static void hand_out(size_t max)
 
     ck_assert_uint_le(n, max);
     for (size_t i = 0; i < n; i++) {
-        ck_assert_int_eq(f.fates[acks[i].tag], ANSWERED);
+        ck_assert_int_eq(f.steps[acks[i].tag], ANSWERED);
         ck_assert_int_eq(f.answers[acks[i].tag], acks[i].code);
-        f.fates[acks[i].tag] = RETURNED;
+        f.steps[acks[i].tag] = RETURNED;
         f.bad -= acks[i].code != TB_OK;
     }
 }
@@ -182,7 +182,7 @@ START_TEST(histories)
     hand_out(TB_LOG_INFLIGHT_MAX);
     hand_out(TB_LOG_INFLIGHT_MAX);
     for (int i = 0; i < f.taken; i++)
-        ck_assert_int_eq(f.fates[i], RETURNED);
+        ck_assert_int_eq(f.steps[i], RETURNED);
     ck_assert_int_gt(f.taken, 500);
     ck_assert_uint_eq(f.inflight.waiting_bytes, 0);
 }
@@ -204,7 +204,7 @@ START_TEST(the_number_is_bounded)
     ck_assert_int_eq(tb_kafka_inflight_add(&f.inflight, &record, 0, &slot, &send, &err), TB_BUSY);
     f.taken = TB_LOG_INFLIGHT_MAX;
     for (int i = 0; i < f.taken; i++)
-        f.fates[i] = ANSWERED;
+        f.steps[i] = ANSWERED;
     hand_out(1);
     ck_ok(tb_kafka_inflight_add(&f.inflight, &record, 0, &slot, &send, &err));
 }
@@ -263,7 +263,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("log_kafka_window");
+    Suite *suite = suite_create("log_kafka_inflight");
     TCase *tc = tcase_create("inflight");
 
     tcase_add_checked_fixture(tc, setup, teardown);

@@ -110,7 +110,10 @@ static void subject_destroy(void *log)
     free(subject);
 }
 
-int main(void)
+/* A reader waits seconds until its group is formed. */
+#define PROCESSES 8
+
+static Suite *make_suite(void)
 {
     static struct log_conformance kafka = {
         .make = subject_make,
@@ -128,5 +131,10 @@ int main(void)
     else
         kafka.slow = true;
     suite_add_tcase(suite, log_conformance_case(&kafka));
-    return test_main(suite);
+    return suite;
+}
+
+int main(void)
+{
+    return test_main_side_by_side(make_suite, PROCESSES);
 }

@@ -15,7 +15,7 @@
 static struct {
     struct mock mock;
     struct tb_log_reader *reader;
-    struct tb_log_kafka_offsets_query *query;
+    struct kafka_handle *query;
     struct tb_log_range ranges[TB_LOG_PARTITIONS];
 } f;
 

@@ -553,7 +553,48 @@ START_TEST(a_standalone_reader_reads_all_from_the_beginning)
 }
 END_TEST
 
-int main(void)
+/* Others may write any number of headers of any size. */
+START_TEST(headers_beyond_the_limits_are_not_read)
+{
+    static char long_value[TB_LOG_HEADER_BYTES_MAX / 2], value[] = "v";
+    size_t sizes[] = {1, sizeof long_value}, counts[] = {100, 3}, expected[] = {64, 1};
+    struct tb_log_reader *reader = NULL;
+    struct tb_log_batch batch = {0};
+    struct tb_error err = {0};
+
+    memset(long_value, 'x', sizeof long_value);
+    ck_assert_int_eq(rd_kafka_brokers_add(f.mock.rk, f.mock.options.brokers), 1);
+    for (size_t i = 0; i < 2; i++) {
+        rd_kafka_headers_t *headers = rd_kafka_headers_new(counts[i]);
+
+        for (size_t n = 0; n < counts[i]; n++)
+            ck_assert_int_eq(rd_kafka_header_add(headers, "h", 1, long_value, (ssize_t)sizes[i]),
+                             0);
+        ck_assert_int_eq(rd_kafka_producev(f.mock.rk, RD_KAFKA_V_TOPIC(TOPIC),
+                                           RD_KAFKA_V_PARTITION((int32_t)i),
+                                           RD_KAFKA_V_VALUE(value, 1), RD_KAFKA_V_HEADERS(headers),
+                                           RD_KAFKA_V_END),
+                         0);
+    }
+    ck_assert_int_eq(rd_kafka_flush(f.mock.rk, LOG_PATIENCE_MS), 0);
+    reader = mock_read_all(&f.mock, TOPIC);
+    for (int read = 0; read < 2;) {
+        check_patience();
+        ck_ok(log_poll(reader, 10, 1000, &batch, &err));
+        if (batch.count == 0)
+            continue;
+        ck_assert_uint_eq(batch.records[0].header_count, expected[batch.partition]);
+        ck_assert_uint_eq(batch.records[0].headers[0].value.len, sizes[batch.partition]);
+        read++;
+    }
+    tb_log_reader_free(reader);
+}
+END_TEST
+
+/* A reader waits seconds until its group is formed. */
+#define PROCESSES 8
+
+static Suite *make_suite(void)
 {
     Suite *suite = suite_create("log_kafka_reader");
     TCase *tc = tcase_create("mock brokers"), *two = tcase_create("two readers");
@@ -561,19 +602,25 @@ int main(void)
     tcase_set_timeout(tc, LOG_TEST_TIMEOUT_S);
     tcase_set_timeout(two, LOG_TEST_TIMEOUT_S);
     tcase_add_checked_fixture(two, setup_two, teardown);
-    tcase_add_test(two, two_readers_share);
-    tcase_add_loop_test(two, a_pause_does_not_come_back_with_a_partition, 0, 2);
+    tcase_add_shared(two, two_readers_share, 0, 1);
+    tcase_add_shared(two, a_pause_does_not_come_back_with_a_partition, 0, 2);
     suite_add_tcase(suite, two);
     tcase_add_checked_fixture(tc, setup, teardown);
-    tcase_add_test(tc, a_pause_keeps_the_order);
-    tcase_add_test(tc, a_paused_reader_stays_in_its_group);
-    tcase_add_test(tc, an_overtaken_offset_is_an_alarm);
-    tcase_add_loop_test(tc, commits_outlive_refusals, 0, 5);
-    tcase_add_test(tc, a_group_that_is_not_formed_is_a_problem);
-    tcase_add_test(tc, brokers_go_and_come_back);
-    tcase_add_loop_test(tc, leaving_does_not_wait_for_brokers, 0, 2);
-    tcase_add_test(tc, a_tail_reads_new_records);
-    tcase_add_test(tc, a_standalone_reader_reads_all_from_the_beginning);
+    tcase_add_shared(tc, a_pause_keeps_the_order, 0, 1);
+    tcase_add_shared(tc, a_paused_reader_stays_in_its_group, 0, 1);
+    tcase_add_shared(tc, an_overtaken_offset_is_an_alarm, 0, 1);
+    tcase_add_shared(tc, commits_outlive_refusals, 0, 5);
+    tcase_add_shared(tc, a_group_that_is_not_formed_is_a_problem, 0, 1);
+    tcase_add_shared(tc, brokers_go_and_come_back, 0, 1);
+    tcase_add_shared(tc, leaving_does_not_wait_for_brokers, 0, 2);
+    tcase_add_shared(tc, a_tail_reads_new_records, 0, 1);
+    tcase_add_shared(tc, headers_beyond_the_limits_are_not_read, 0, 1);
+    tcase_add_shared(tc, a_standalone_reader_reads_all_from_the_beginning, 0, 1);
     suite_add_tcase(suite, tc);
-    return test_main(suite);
+    return suite;
+}
+
+int main(void)
+{
+    return test_main_side_by_side(make_suite, PROCESSES);
 }

@@ -207,6 +207,20 @@ START_TEST(errors_pass)
 }
 END_TEST
 
+/* A broker that refuses our clock is named for as long as the connection lasts, and the records
+ * get an earlier time. */
+START_TEST(a_refused_clock_is_named)
+{
+    char problem[240] = "";
+
+    mock_fail(&f.mock, MOCK_PRODUCE, RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP, 3);
+    deliver_all(NULL);
+    check_log();
+    tb_log_kafka_writer_problem(f.writer, problem);
+    ck_assert_ptr_nonnull(strstr(problem, "refuses this node's clock"));
+}
+END_TEST
+
 /* The broker appends the records and answers too late. They are sent again and are in the log
  * twice; none is missing. */
 START_TEST(late_answers_repeat)
@@ -243,6 +257,9 @@ START_TEST(a_refused_record_is_found_alone)
         RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, RD_KAFKA_RESP_ERR_INVALID_RECORD,
         RD_KAFKA_RESP_ERR_INVALID_MSG, RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE};
 
+    f.writer->ops->free(f.writer);
+    mock_set(&f.mock, "linger.ms", "500"); /* what is appended below is one batch */
+    open_writer();
     append_ok(10, 20); /* the connection is made */
     log_sender_drain(f.sender);
     put_neighbours();
@@ -508,7 +525,10 @@ START_TEST(a_header_name_with_nul_is_refused)
 }
 END_TEST
 
-int main(void)
+/* Faults last until a time-out is over. */
+#define PROCESSES 4
+
+static Suite *make_suite(void)
 {
     Suite *suite = suite_create("log_kafka_writer");
     TCase *one = tcase_create("one broker"), *three = tcase_create("three brokers");
@@ -519,29 +539,35 @@ int main(void)
     tcase_set_timeout(one_partition, LOG_TEST_TIMEOUT_S);
 
     tcase_add_checked_fixture(one, setup, teardown);
-    tcase_add_test(one, brokers_go_and_come_back);
-    tcase_add_loop_test(one, errors_pass, 0, ERRORS / ERRORS_AT_ONCE);
-    tcase_add_test(one, late_answers_repeat);
-    tcase_add_loop_test(one, a_refused_record_is_found_alone, 0, 4);
-    tcase_add_test(one, an_acknowledgement_has_the_brokers_offset);
-    tcase_add_test(one, records_after_a_refused_one_are_not_sent);
-    tcase_add_loop_test(one, a_wrong_clock_or_a_missing_permission_is_not_permanent, 0, 3);
-    tcase_add_test(one, too_large_is_refused_at_once);
-    tcase_add_test(one, a_fatal_error_costs_only_the_producer);
-    tcase_add_test(one, nothing_overtakes_an_unknown);
-    tcase_add_test(one, closing_does_not_wait_for_brokers);
-    tcase_add_test(one, the_window_is_bounded);
-    tcase_add_loop_test(one, the_topic_is_waited_for, 0, 2);
-    tcase_add_test(one, another_partition_count_is_reported);
-    tcase_add_test(one, a_fixed_partition_is_used);
-    tcase_add_test(one, a_header_name_with_nul_is_refused);
+    tcase_add_shared(one, brokers_go_and_come_back, 0, 1);
+    tcase_add_shared(one, errors_pass, 0, ERRORS / ERRORS_AT_ONCE);
+    tcase_add_shared(one, a_refused_clock_is_named, 0, 1);
+    tcase_add_shared(one, late_answers_repeat, 0, 1);
+    tcase_add_shared(one, a_refused_record_is_found_alone, 0, 4);
+    tcase_add_shared(one, an_acknowledgement_has_the_brokers_offset, 0, 1);
+    tcase_add_shared(one, records_after_a_refused_one_are_not_sent, 0, 1);
+    tcase_add_shared(one, a_wrong_clock_or_a_missing_permission_is_not_permanent, 0, 3);
+    tcase_add_shared(one, too_large_is_refused_at_once, 0, 1);
+    tcase_add_shared(one, a_fatal_error_costs_only_the_producer, 0, 1);
+    tcase_add_shared(one, nothing_overtakes_an_unknown, 0, 1);
+    tcase_add_shared(one, closing_does_not_wait_for_brokers, 0, 1);
+    tcase_add_shared(one, the_window_is_bounded, 0, 1);
+    tcase_add_shared(one, the_topic_is_waited_for, 0, 2);
+    tcase_add_shared(one, another_partition_count_is_reported, 0, 1);
+    tcase_add_shared(one, a_fixed_partition_is_used, 0, 1);
+    tcase_add_shared(one, a_header_name_with_nul_is_refused, 0, 1);
     suite_add_tcase(suite, one);
     tcase_add_checked_fixture(three, setup_three, teardown);
-    tcase_add_test(three, leaders_move);
+    tcase_add_shared(three, leaders_move, 0, 1);
     suite_add_tcase(suite, three);
     tcase_add_checked_fixture(one_partition, setup_one_partition, teardown);
-    tcase_add_test(one_partition, in_one_partition_nothing_overtakes_a_refused_record);
-    tcase_add_loop_test(one_partition, errors_pass, 0, ERRORS / ERRORS_AT_ONCE);
+    tcase_add_shared(one_partition, in_one_partition_nothing_overtakes_a_refused_record, 0, 1);
+    tcase_add_shared(one_partition, errors_pass, 0, ERRORS / ERRORS_AT_ONCE);
     suite_add_tcase(suite, one_partition);
-    return test_main(suite);
+    return suite;
+}
+
+int main(void)
+{
+    return test_main_side_by_side(make_suite, PROCESSES);
 }

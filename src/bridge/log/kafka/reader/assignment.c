@@ -220,7 +220,7 @@ static void on_assigned(struct kafka_reader *reader, const rd_kafka_topic_partit
                      TB_LOG_PARTITIONS_MAX);
         }
     }
-    reader->needs_position = list->cnt > 0;
+    reader->needs_position = reader->assigned = list->cnt > 0;
     reader->position_at_ms = 0;
     tb_kafka_reader_update_problem(reader);
 }

@@ -2,9 +2,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* With all headers, because others may have written any number of them. */
 static size_t message_size(const rd_kafka_message_t *message)
 {
-    return message->len + message->key_len;
+    rd_kafka_headers_t *headers = NULL;
+    const char *name = NULL;
+    const void *value = NULL;
+    size_t bytes = message->len + message->key_len, size = 0;
+
+    if (rd_kafka_message_headers(message, &headers))
+        return bytes;
+    for (size_t n = 0; !rd_kafka_header_get_all(headers, n, &name, &value, &size); n++)
+        bytes += strlen(name) + size;
+    return bytes;
 }
 
 bool tb_kafka_buffer_is_full(const struct kafka_reader *reader)
@@ -31,13 +41,27 @@ static bool make_room(struct kafka_reader_partition *part)
     return true;
 }
 
+/* The end of the partition may lie behind markers of transactions, which are never returned. */
+static void note_end(struct kafka_reader *reader, int32_t partition, int64_t end)
+{
+    struct kafka_reader_partition *part;
+
+    if (partition < 0 || partition >= TB_LOG_PARTITIONS_MAX)
+        return;
+    part = &reader->parts[partition];
+    if (part->assigned && !reader->needs_position && part->seek_to < 0 && end > part->next)
+        part->next = end;
+}
+
 static void note_error(struct kafka_reader *reader, const rd_kafka_message_t *message)
 {
     const char *why = rd_kafka_message_errstr(message);
     int32_t p = message->partition;
 
-    if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)
+    if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+        note_end(reader, p, message->offset);
         return;
+    }
     if (message->err != RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET) {
         tb_kafka_reader_on_error(reader, message->err, why);
     } else if (p >= 0 && p < TB_LOG_PARTITIONS_MAX && reader->parts[p].assigned) {
@@ -137,7 +161,9 @@ static size_t count_headers(const rd_kafka_message_t *message)
 {
     rd_kafka_headers_t *headers = NULL;
 
-    return rd_kafka_message_headers(message, &headers) ? 0 : rd_kafka_header_cnt(headers);
+    size_t count = rd_kafka_message_headers(message, &headers) ? 0 : rd_kafka_header_cnt(headers);
+
+    return count < TB_LOG_HEADERS_MAX ? count : TB_LOG_HEADERS_MAX;
 }
 
 static size_t fill_headers(const rd_kafka_message_t *message, struct tb_header *ret_headers)
@@ -145,12 +171,19 @@ static size_t fill_headers(const rd_kafka_message_t *message, struct tb_header *
     rd_kafka_headers_t *headers = NULL;
     const char *name = NULL;
     const void *value = NULL;
-    size_t n = 0, size = 0;
+    size_t n = 0, size = 0, left = TB_LOG_HEADER_BYTES_MAX;
 
     if (rd_kafka_message_headers(message, &headers))
         return 0;
-    for (; !rd_kafka_header_get_all(headers, n, &name, &value, &size); n++)
-        ret_headers[n] = (struct tb_header){tb_str_of(name), {value, size}};
+    for (; n < TB_LOG_HEADERS_MAX && !rd_kafka_header_get_all(headers, n, &name, &value, &size);
+         n++) {
+        struct tb_str text = tb_str_of(name);
+
+        if (text.len + size > left)
+            break;
+        left -= text.len + size;
+        ret_headers[n] = (struct tb_header){text, {value, size}};
+    }
     return n;
 }
 

@@ -75,15 +75,15 @@ enum tb_code tb_kafka_reader_poll(struct tb_log_reader *base, size_t max, int64_
     int32_t p;
 
     tb_kafka_buffer_release_batch(reader);
-    reader->revoked = false;
+    reader->revoked = reader->assigned = false;
     for (;;) {
         fetch(reader, left_ms < SLICE_MS ? left_ms : SLICE_MS);
         p = max > 0 ? next_partition(reader) : -1;
         if (p >= 0)
             return return_batch(reader, p, max, ret_batch, err);
         left_ms = until_ms - now_ms(reader);
-        if (atomic_exchange(&reader->woken, false) || reader->revoked || left_ms <= 0 ||
-            is_stopped(reader))
+        if (atomic_exchange(&reader->woken, false) || reader->revoked || reader->assigned ||
+            left_ms <= 0 || is_stopped(reader))
             return empty_poll(reader, ret_batch, err);
     }
 }

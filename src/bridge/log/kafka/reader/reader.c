@@ -172,6 +172,19 @@ static enum tb_code reader_confirm(struct tb_log_reader *base, int32_t partition
     return TB_OK;
 }
 
+static int64_t reader_position(struct tb_log_reader *base, int32_t partition)
+{
+    const struct kafka_reader *reader = reader_of(base);
+    const struct kafka_reader_partition *part;
+
+    if (!reader_is_assigned(base, partition) || reader->needs_position)
+        return -1;
+    part = &reader->parts[partition];
+    if (part->seek_to >= 0 || part->corrupt)
+        return -1;
+    return part->count > 0 ? part->fetched[part->head]->offset : part->next;
+}
+
 static void reader_wake(struct tb_log_reader *base)
 {
     struct kafka_reader *reader = reader_of(base);
@@ -210,6 +223,7 @@ static const struct tb_log_reader_ops reader_ops = {
     .pause = reader_pause,
     .is_assigned = reader_is_assigned,
     .confirm = reader_confirm,
+    .position = reader_position,
     .wake = reader_wake,
     .free = reader_free,
 };

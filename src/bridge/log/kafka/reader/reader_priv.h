@@ -8,9 +8,7 @@
  *   problem.c     the text that says what is wrong
  *
  * Thread:  the reader's; wake from any.
- * Memory:  messages belong to librdkafka until they are destroyed.
- * Errors:  as log.h.
- * Units:   milliseconds. */
+ * Memory:  messages belong to librdkafka until they are destroyed. */
 #pragma once
 #include "bridge/log/kafka/kafka_priv.h"
 #include <stdatomic.h>
@@ -46,7 +44,7 @@ struct kafka_reader {
     struct kafka_cluster cluster;
     struct kafka_problem problem;
     _Atomic bool woken;
-    bool revoked; /* partitions, in this poll */
+    bool revoked, assigned; /* partitions, in this poll */
     bool paused;
 
     struct kafka_reader_partition parts[TB_LOG_PARTITIONS_MAX];

@@ -68,7 +68,7 @@ static void add_ack(struct kafka_inflight *inflight, int64_t tag, enum tb_code c
                     bool retry_alone)
 {
     inflight->acks[(inflight->ack_head + inflight->ack_count++) % TB_LOG_INFLIGHT_MAX] =
-        (struct tb_log_ack){tag, code, retry_alone};
+        (struct tb_log_ack){.tag = tag, .code = code, .retry_alone = retry_alone};
     inflight->bad_acks += code != TB_OK;
 }
 
@@ -196,6 +196,17 @@ void tb_kafka_inflight_complete(struct kafka_inflight *inflight, size_t slot, en
         make_ready(inflight, next_of_key);
     else
         fail_next_of_key(inflight, next_of_key);
+}
+
+void tb_kafka_inflight_deliver(struct kafka_inflight *inflight, size_t slot, int32_t partition,
+                               int64_t offset)
+{
+    size_t ack = (inflight->ack_head + inflight->ack_count) % TB_LOG_INFLIGHT_MAX;
+
+    tb_kafka_inflight_complete(inflight, slot, TB_OK, false);
+    inflight->acks[ack].placed = true;
+    inflight->acks[ack].partition = partition;
+    inflight->acks[ack].offset = offset;
 }
 
 void tb_kafka_inflight_fail_all(struct kafka_inflight *inflight)

@@ -13,8 +13,7 @@
  *
  * Thread:  one owner.
  * Memory:  waiting records are copied.
- * Errors:  TB_BUSY: full, or take_acks has not returned a failure yet.
- * Units:   bytes, records. */
+ * Errors:  TB_BUSY: full, or take_acks has not returned a failure yet. */
 #pragma once
 #include "bridge/log/log.h"
 
@@ -64,6 +63,9 @@ void tb_kafka_inflight_mark_sent(struct kafka_inflight *inflight, size_t slot);
 /* Ends a record that was sent or is the next ready one. */
 void tb_kafka_inflight_complete(struct kafka_inflight *inflight, size_t slot, enum tb_code code,
                                 bool retry_alone);
+/* The same with TB_OK, for a record that is in the log at this offset. */
+void tb_kafka_inflight_deliver(struct kafka_inflight *inflight, size_t slot, int32_t partition,
+                               int64_t offset);
 /* Ends all records as TB_UNKNOWN. */
 void tb_kafka_inflight_fail_all(struct kafka_inflight *inflight);
 size_t tb_kafka_inflight_take_acks(struct kafka_inflight *inflight, struct tb_log_ack *ret_acks,

@@ -7,13 +7,13 @@
  * would probably fail the same way. */
 #define RENEW_MS 1000
 
-static void delivered(struct kafka_writer *writer, size_t slot)
+static void delivered(struct kafka_writer *writer, size_t slot, const rd_kafka_message_t *message)
 {
-    tb_kafka_inflight_complete(&writer->inflight, slot, TB_OK, false);
+    tb_kafka_inflight_deliver(&writer->inflight, slot, message->partition, message->offset);
     writer->has_delivered = true;
-    if (writer->has_problem)
+    if (writer->has_problem && writer->earlier_ms == 0)
         tb_kafka_problem_set(&writer->problem, KAFKA_PROBLEM_OPERATION, "%s", "");
-    writer->has_problem = false;
+    writer->has_problem = writer->earlier_ms != 0;
 }
 
 void tb_kafka_producer_on_failure(struct kafka_writer *writer, size_t slot,
@@ -22,8 +22,11 @@ void tb_kafka_producer_on_failure(struct kafka_writer *writer, size_t slot,
     bool final = tb_kafka_is_permanent(code);
 
     writer->has_problem = true;
-    tb_kafka_problem_set(&writer->problem, KAFKA_PROBLEM_OPERATION, "record not delivered: %s",
-                         rd_kafka_err2str(code));
+    if (code == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP)
+        tb_kafka_writer_turn_back(writer);
+    else
+        tb_kafka_problem_set(&writer->problem, KAFKA_PROBLEM_OPERATION, "record not delivered: %s",
+                             rd_kafka_err2str(code));
     if (final && writer->inflight.alone && !possibly_there)
         tb_kafka_inflight_complete(&writer->inflight, slot, TB_INVALID, false);
     else
@@ -45,7 +48,7 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void 
                                      rd_kafka_message_status(message) !=
                                          RD_KAFKA_MSG_STATUS_NOT_PERSISTED);
     else if (message->offset >= 0)
-        delivered(writer, slot);
+        delivered(writer, slot, message);
     else
         tb_kafka_inflight_complete(&writer->inflight, slot, TB_UNKNOWN, false);
 }
@@ -73,6 +76,7 @@ void tb_kafka_producer_discard(struct kafka_writer *writer)
 
     writer->handle = NULL;
     writer->fatal = false;
+    writer->earlier_ms = 0;
     writer->cluster = (struct kafka_cluster){0};
     if (!handle)
         return;

@@ -1,4 +1,8 @@
+#include "bridge/log/headers.h"
 #include "bridge/log/kafka/writer/writer_priv.h"
+
+#define EARLIER_FIRST_MS INT64_C(3600000)
+#define EARLIER_MAX_MS (INT64_C(366) * 24 * 3600000 * 50)
 
 bool tb_kafka_is_permanent(rd_kafka_resp_err_t code)
 {
@@ -20,9 +24,7 @@ enum tb_code tb_kafka_check_record(const struct tb_record *record, struct tb_err
 {
     if (record->fixed_partition && record->partition < 0)
         return tb_error_set(err, TB_INVALID, "there is no partition %d", (int)record->partition);
-    if (record->header_count > TB_LOG_HEADERS_MAX)
-        return tb_error_set(err, TB_INVALID, "a record has at most %d headers",
-                            TB_LOG_HEADERS_MAX);
+    TB_TRY(tb_headers_check(record->headers, record->header_count, err));
     for (size_t i = 0; i < record->header_count; i++) {
         const struct tb_str *name = &record->headers[i].name;
 
@@ -58,18 +60,36 @@ static int32_t choose_partition(const struct kafka_writer *writer, const struct 
     return RD_KAFKA_PARTITION_UA;
 }
 
+/* A broker refuses records that are more than an hour ahead of its own clock, unless the topic has
+ * the broker's time. How far ahead we are it does not say: so the records' time goes back twice as
+ * far with each refusal. Their events have the time of our clock as ever. */
+void tb_kafka_writer_turn_back(struct kafka_writer *writer)
+{
+    if (writer->earlier_ms < EARLIER_MAX_MS)
+        writer->earlier_ms = writer->earlier_ms > 0 ? 2 * writer->earlier_ms : EARLIER_FIRST_MS;
+    tb_kafka_problem_set(&writer->problem, KAFKA_PROBLEM_OPERATION,
+                         "the broker refuses this node's clock, which is more than an hour ahead: "
+                         "set the clock right, or topic %.60s to message.timestamp.type = "
+                         "LogAppendTime",
+                         writer->topic);
+}
+
 rd_kafka_resp_err_t tb_kafka_send(struct kafka_writer *writer, const struct tb_record *record,
                                   size_t slot)
 {
     rd_kafka_headers_t *headers = build_headers(record);
+    int64_t timestamp_ms = 0; /* librdkafka's, which is now */
     rd_kafka_resp_err_t code;
 
+    if (writer->earlier_ms > 0)
+        timestamp_ms = tb_clock_wall_ms(writer->options.clock) - writer->earlier_ms;
     code = rd_kafka_producev(
         writer->handle->rk, RD_KAFKA_V_RKT(writer->handle->topic),
         RD_KAFKA_V_PARTITION(choose_partition(writer, record)),
         RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_KEY(record->key.ptr, record->key.len),
         RD_KAFKA_V_VALUE((void *)(uintptr_t)record->value.ptr, record->value.len),
-        RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_OPAQUE((void *)(uintptr_t)slot), RD_KAFKA_V_END);
+        RD_KAFKA_V_TIMESTAMP(timestamp_ms), RD_KAFKA_V_HEADERS(headers),
+        RD_KAFKA_V_OPAQUE((void *)(uintptr_t)slot), RD_KAFKA_V_END);
     if (code)
         rd_kafka_headers_destroy(headers);
     return code;

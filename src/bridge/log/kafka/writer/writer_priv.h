@@ -6,9 +6,7 @@
  *   send.c      passes a record to the producer
  *
  * Thread:  the writer's.
- * Memory:  librdkafka copies what is sent.
- * Errors:  as log.h.
- * Units:   milliseconds. */
+ * Memory:  librdkafka copies what is sent. */
 #pragma once
 #include "bridge/log/kafka/kafka_priv.h"
 #include "bridge/log/kafka/writer/inflight.h"
@@ -23,7 +21,9 @@ struct kafka_writer {
     /* Records were delivered since the last fatal error. Then the writer opens a new producer at
      * once after the next fatal error, otherwise after a pause. */
     bool has_delivered;
-    bool has_problem;      /* a record was not delivered; the problem's text says why */
+    bool has_problem; /* a record was not delivered; the problem's text says why */
+    /* The broker refuses records of our clock: they get a time that is so much earlier. */
+    int64_t earlier_ms;
     int64_t connect_at_ms; /* open the next producer not before; monotonic */
     struct kafka_cluster cluster;
     struct kafka_problem problem;
@@ -57,6 +57,8 @@ TB_CHECKED enum tb_code tb_kafka_check_record(const struct tb_record *record,
                                               struct tb_error *err);
 rd_kafka_resp_err_t tb_kafka_send(struct kafka_writer *writer, const struct tb_record *record,
                                   size_t slot);
+/* The broker has refused the time of a record: the next ones get an earlier one. */
+void tb_kafka_writer_turn_back(struct kafka_writer *writer);
 /* True: the record will be refused at any time and by any sender. Errors that a wrong clock or a
  * missing permission causes are not permanent. */
 bool tb_kafka_is_permanent(rd_kafka_resp_err_t code);

@@ -1,0 +1,27 @@
+/* Damage of a node's files that was found while they were used: which file, and the way out.
+ *
+ * Log and view are made from the store: the next start makes anew what is damaged of them. A
+ * damaged store is looked through once, so that the damaged page can be named.
+ *
+ * Thread:  note and the texts from any; step from one, which is busy for as long as it takes to
+ *          read the whole store, once.
+ * Memory:  borrows the paths. */
+#pragma once
+#include "api/handlers/options.h"
+
+struct tb_damage {
+    const char *folder, *store_path;
+    pthread_mutex_t lock; /* guards the rest */
+    bool store_is_suspected, store_was_checked;
+    char store[240], derived[240]; /* what was found; "": nothing */
+};
+void tb_damage_init(struct tb_damage *damage, const char *folder, const char *store_path);
+void tb_damage_release(struct tb_damage *damage);
+/* Call it with every error of a part that reads or writes the files. If SQLite has found damage,
+ * reports it, once for the store and once for log and view. */
+void tb_damage_note(struct tb_damage *damage, const struct tb_error *err);
+/* Looks through the store if something has found it damaged, or the caller did. */
+void tb_damage_step(struct tb_damage *damage, bool store_is_suspected);
+/* As the callbacks of struct tb_api_edge. */
+void tb_damage_of_store(struct tb_damage *damage, char ret_text[TB_DAMAGE_TEXT_SIZE]);
+void tb_damage_of_derived(struct tb_damage *damage, char ret_text[TB_DAMAGE_TEXT_SIZE]);

@@ -1,0 +1,327 @@
+#include "edge/derived_priv.h"
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+void tb_derived_condemn(struct tb_derived_finding *finding, const char *format, ...)
+{
+    va_list args;
+
+    if (finding->bad) /* the first reason counts */
+        return;
+    finding->bad = true;
+    va_start(args, format);
+    vsnprintf(finding->reason, sizeof finding->reason, format, args);
+    va_end(args);
+}
+
+static bool exists(const char *path)
+{
+    return access(path, F_OK) == 0;
+}
+
+/* Judging the log. */
+
+static enum tb_code on_epoch(void *ctx, const char *epoch, int64_t sequence, struct tb_error *err)
+{
+    struct tb_derived_state *derived = ctx;
+    int64_t end = 0;
+
+    if (strcmp(epoch, derived->told.epoch) == 0 && sequence >= derived->told.sequence)
+        derived->is_told_known = true;
+    TB_TRY(tb_store_epoch_end(derived->options->store, epoch, &end, err));
+    if (sequence > end && !derived->restored) {
+        derived->restored = true;
+        snprintf(derived->lost, sizeof derived->lost,
+                 "of epoch %s event %" PRId64 " is known, the store has %" PRId64, epoch, sequence,
+                 end);
+    }
+    return TB_OK;
+}
+
+/* The cursor moves only after the log has the events on its disk. */
+static enum tb_code compare_with_cursor(struct tb_derived_state *derived, struct tb_error *err)
+{
+    const struct tb_store_position *told = &derived->told;
+    int64_t known = 0;
+
+    if (derived->is_told_known)
+        return TB_OK;
+    TB_TRY(tb_log_inproc_high_sequence(derived->log, told->epoch, &known, err));
+    tb_derived_condemn(&derived->log_state,
+                       "it ends at event %" PRId64
+                       " of epoch %s, and had acknowledged event %" PRId64,
+                       known, told->epoch, told->sequence);
+    return TB_OK;
+}
+
+enum tb_code tb_derived_is_log_empty(struct tb_derived_state *derived, bool *ret_empty,
+                                     struct tb_error *err)
+{
+    *ret_empty = true;
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
+        struct tb_log_range range = {0};
+
+        TB_TRY(tb_derived_range(derived, p, &range, err));
+        *ret_empty = *ret_empty && range.end == tb_log_inproc_origin(derived->log)->base;
+    }
+    return TB_OK;
+}
+
+/* True: the log is empty and lacks nothing. It was made just now, or by a start that came no
+ * further. */
+static enum tb_code is_begun(struct tb_derived_state *derived, bool *ret_begun,
+                             struct tb_error *err)
+{
+    bool has_sent = false;
+
+    *ret_begun = false;
+    TB_TRY(tb_store_has_sent_snapshots(derived->options->store, TB_CURSOR_INPROC, &has_sent, err));
+    if (has_sent || derived->told.sequence > 0)
+        return TB_OK;
+    return tb_derived_is_log_empty(derived, ret_begun, err);
+}
+
+/* What the store says of one log tells nothing about another one, which may lack what was sent to
+ * the first. */
+static enum tb_code compare_log_id(struct tb_derived_state *derived, struct tb_error *err)
+{
+    const char *found = tb_log_inproc_origin(derived->log)->log_id;
+    char known[TB_STORE_LOG_ID_SIZE];
+    bool begun = false;
+
+    TB_TRY(tb_store_log_id(derived->options->store, known, err));
+    if (!known[0] || strcmp(found, known) == 0)
+        return TB_OK;
+    if (!found[0])
+        TB_TRY(is_begun(derived, &begun, err));
+    if (begun)
+        return TB_OK;
+    if (!derived->log_state.existed)
+        tb_derived_condemn(&derived->log_state, "it is missing");
+    else
+        tb_derived_condemn(&derived->log_state, "it is log %s, the store's is log %s",
+                           found[0] ? found : "without an id", known);
+    return TB_OK;
+}
+
+static enum tb_code read_log(struct tb_derived_state *derived, struct tb_error *err)
+{
+    const struct tb_log_origin *origin;
+
+    TB_TRY(tb_log_inproc_open(derived->log_path, derived->options->clock, &derived->log, err));
+    origin = tb_log_inproc_origin(derived->log);
+    if (origin->store_id[0] && strcmp(origin->store_id, derived->store_id) != 0) {
+        tb_derived_condemn(&derived->log_state, "it is of the store %s, this store is %s",
+                           origin->store_id, derived->store_id);
+        return TB_OK;
+    }
+    TB_TRY(compare_log_id(derived, err));
+    TB_TRY(tb_log_inproc_each_epoch(derived->log, on_epoch, derived, err));
+    return compare_with_cursor(derived, err);
+}
+
+/* False: the error has another cause, or may be gone with the next try. */
+bool tb_derived_condemn_for(const struct tb_derived_state *derived,
+                            struct tb_derived_finding *finding, struct tb_error *err)
+{
+    bool damaged = err->code == TB_CORRUPT;
+
+    if (!damaged && !(derived->options->gives_up_reading && tb_error_is_of_reading(err)))
+        return false;
+    tb_derived_condemn(finding, "it %s: %s", damaged ? "is damaged" : "cannot be read", err->text);
+    *err = (struct tb_error){0};
+    return true;
+}
+
+static enum tb_code judge_log(struct tb_derived_state *derived, struct tb_error *err)
+{
+    enum tb_code code;
+
+    derived->log_state.existed = exists(derived->log_path);
+    code = read_log(derived, err);
+    if (code == TB_OK || !tb_derived_condemn_for(derived, &derived->log_state, err))
+        return code;
+    tb_log_inproc_free(derived->log);
+    derived->log = NULL;
+    return TB_OK;
+}
+
+/* Judging the view. */
+
+enum tb_code tb_derived_range(struct tb_derived_state *derived, int32_t partition,
+                              struct tb_log_range *ret_range, struct tb_error *err)
+{
+    return tb_log_inproc_range(derived->log, derived->options->topic, NULL, partition, ret_range,
+                               err);
+}
+
+/* A view is never ahead of its log: the consumer reads only what is on the log's disk. */
+static enum tb_code compare_offsets(struct tb_derived_state *derived, struct tb_error *err)
+{
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
+        struct tb_log_range range = {0};
+        int64_t next = -1;
+
+        TB_TRY(derived->view->ops->offset(derived->view, p, &next, err));
+        TB_TRY(tb_derived_range(derived, p, &range, err));
+        if (next > range.end)
+            tb_derived_condemn(&derived->log_state,
+                               "partition %d ends at offset %" PRId64
+                               ", the view has read up to %" PRId64,
+                               (int)p, range.end, next);
+    }
+    return TB_OK;
+}
+
+bool tb_derived_is_of_log(const struct tb_derived_state *derived)
+{
+    return derived->log &&
+           strcmp(derived->view_origin.log_id, tb_log_inproc_origin(derived->log)->log_id) == 0;
+}
+
+/* A view that was put back after its log had been made anew. What it has of the other log, dead
+ * letters too, would stand for other records of this one. An empty log was made for the view that
+ * is here: it begins behind all that the view has. */
+static enum tb_code compare_with_log(struct tb_derived_state *derived, struct tb_error *err)
+{
+    const char *read = derived->view_origin.log_id, *found;
+    bool empty = false;
+
+    if (!read[0] || !derived->log || derived->log_state.bad || tb_derived_is_of_log(derived))
+        return TB_OK;
+    found = tb_log_inproc_origin(derived->log)->log_id;
+    TB_TRY(tb_derived_is_log_empty(derived, &empty, err));
+    if (found[0] && !empty)
+        tb_derived_condemn(&derived->view_state, "it is of log %s, the log here is %s", read,
+                           found);
+    return TB_OK;
+}
+
+static enum tb_code read_view(struct tb_derived_state *derived, struct tb_error *err)
+{
+    TB_TRY(tb_view_sqlite_open(derived->view_path, &derived->view, err));
+    TB_TRY(tb_view_sqlite_read_origin(derived->view, &derived->view_origin, err));
+    if (derived->view_origin.store_id[0] &&
+        strcmp(derived->view_origin.store_id, derived->store_id) != 0) {
+        tb_derived_condemn(&derived->view_state, "it is of the store %s, this store is %s",
+                           derived->view_origin.store_id, derived->store_id);
+        return TB_OK;
+    }
+    TB_TRY(compare_with_log(derived, err));
+    if (tb_derived_is_of_log(derived) && !derived->log_state.bad)
+        TB_TRY(compare_offsets(derived, err));
+    /* The log tells whether the store was put back, unless the view is of another log. */
+    if (tb_derived_is_of_log(derived) && !derived->log_state.bad)
+        return TB_OK;
+    return tb_view_sqlite_each_epoch(derived->view, on_epoch, derived, err);
+}
+
+static enum tb_code judge_view(struct tb_derived_state *derived, struct tb_error *err)
+{
+    enum tb_code code;
+
+    derived->view_state.existed = exists(derived->view_path);
+    code = read_view(derived, err);
+    if (code == TB_OK || !tb_derived_condemn_for(derived, &derived->view_state, err))
+        return code;
+    tb_view_free(derived->view);
+    derived->view = NULL;
+    return TB_OK;
+}
+
+/* Damage that was found while the files were used. */
+
+static void marker_path(const struct tb_derived_state *derived, char ret_path[TB_VIEW_PATH_SIZE])
+{
+    snprintf(ret_path, TB_VIEW_PATH_SIZE, "%s/" TB_DAMAGE_MARKER, derived->options->folder);
+}
+
+static enum tb_code check_log(struct tb_derived_state *derived, struct tb_error *err)
+{
+    enum tb_code code = derived->log ? tb_log_inproc_check(derived->log, err) : TB_OK;
+
+    return code == TB_OK || tb_derived_condemn_for(derived, &derived->log_state, err) ? TB_OK
+                                                                                      : code;
+}
+
+static enum tb_code check_view(struct tb_derived_state *derived, struct tb_error *err)
+{
+    enum tb_code code = derived->view ? tb_view_sqlite_check(derived->view, err) : TB_OK;
+
+    return code == TB_OK || tb_derived_condemn_for(derived, &derived->view_state, err) ? TB_OK
+                                                                                       : code;
+}
+
+/* Reads all of log and view, but only if the process before has found damage in one of them, or
+ * this one an error of reading that does not go away. */
+static enum tb_code check_pages(struct tb_derived_state *derived, struct tb_error *err)
+{
+    char path[TB_VIEW_PATH_SIZE];
+
+    marker_path(derived, path);
+    if (!exists(path) && !derived->options->gives_up_reading)
+        return TB_OK;
+    TB_TRY(check_log(derived, err));
+    return check_view(derived, err);
+}
+
+void tb_derived_remove_marker(const struct tb_derived_state *derived)
+{
+    char path[TB_VIEW_PATH_SIZE];
+
+    marker_path(derived, path);
+    (void)!unlink(path); /* if it stays, the next start checks again */
+}
+
+void tb_derived_mark_damage(const char *folder, const struct tb_error *err)
+{
+    char path[TB_VIEW_PATH_SIZE];
+    int fd;
+
+    if (err->code != TB_CORRUPT || err->native == 0) /* SQLite did not find it */
+        return;
+    snprintf(path, sizeof path, "%s/" TB_DAMAGE_MARKER, folder);
+    fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        close(fd);
+}
+
+/* A store without events has nothing in log and view. */
+static void judge_missing(struct tb_derived_state *derived)
+{
+    const struct tb_store_position *told = &derived->told;
+
+    if (!derived->log_state.existed && (told->sequence > 0 || derived->view_state.existed)) {
+        derived->log_state.bad = false; /* what was judged is the new one */
+        tb_derived_condemn(&derived->log_state, "it is missing");
+    }
+}
+
+/* The note is of another store if that one was deleted; numbers were given all the same. */
+static enum tb_code read_heartbeat(struct tb_derived_state *derived, struct tb_error *err)
+{
+    struct tb_heartbeat_note note;
+
+    if (!tb_heartbeat_note_read(derived->options->folder, &note))
+        return TB_OK;
+    derived->heartbeat_number = note.number;
+    return strcmp(note.store_id, derived->store_id) == 0
+               ? on_epoch(derived, note.epoch, note.sequence, err)
+               : TB_OK;
+}
+
+enum tb_code tb_derived_judge(struct tb_derived_state *derived, struct tb_error *err)
+{
+    TB_TRY(
+        tb_store_cursor_position(derived->options->store, TB_CURSOR_INPROC, &derived->told, err));
+    derived->is_told_known = derived->told.sequence == 0;
+    TB_TRY(judge_log(derived, err));
+    TB_TRY(judge_view(derived, err));
+    TB_TRY(read_heartbeat(derived, err));
+    TB_TRY(check_pages(derived, err));
+    judge_missing(derived);
+    return TB_OK;
+}

@@ -1,0 +1,22 @@
+/* The last heartbeat that Kafka has acknowledged, kept in a file beside the databases: if store,
+ * log and view are all put back from one moment, it shows what they had reached since.
+ *
+ * Thread:  any, one at a time.
+ * Errors:  a note that cannot be written is reported once and written with a later heartbeat; one
+ *          that is missing or malformed counts as none. Power loss may take the last one. */
+#pragma once
+#include "store/recovery.h"
+
+#define TB_HEARTBEAT_NOTE "heartbeat" /* in the data folder */
+
+struct tb_heartbeat_note {
+    char store_id[TB_STORE_ID_SIZE];
+    char epoch[TB_EPOCH_SIZE];
+    int64_t sequence; /* the last one of the epoch */
+    int64_t number;   /* the last order number; 0: none */
+};
+void tb_heartbeat_note_write(const char *folder, const struct tb_heartbeat_note *note);
+/* False: there is none. */
+bool tb_heartbeat_note_read(const char *folder, struct tb_heartbeat_note *ret_note);
+/* Call it when the store has begun another epoch, above the note's number. */
+void tb_heartbeat_note_remove(const char *folder);

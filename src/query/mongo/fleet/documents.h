@@ -1,0 +1,80 @@
+/* The documents of `nodes`: the last heartbeat of each node, with its offset in the topic; and the
+ * documents of `sequences`: which events of each node have arrived (nodes.h). sequences.c adds
+ * the events of a plan; sequences_compact.c counts and removes full chunks.
+ *
+ *  epoch  "<node>/<epoch>": the highest sequence, the latest time, and the number of chunks at the
+ *         start that are full. All of them only rise.
+ *  chunk  "<node>/<epoch>/<number>": which of its sequences have arrived; `full` once all have.
+ *         Chunks that the epoch counts are removed, except the last few.
+ *
+ * At most TB_NODE_EPOCHS_FOLLOWED epochs of a node are stored (epoch_limit.c). Events of further
+ * ones leave only the document "<node>/refused", an epoch of that name.
+ *
+ * Errors:  as driver/client.h; TB_BUSY: others keep writing the same documents. */
+#pragma once
+#include "base/hash.h"
+#include "query/fleet/nodes.h"
+#include "query/mongo/driver/bulk.h"
+#include "query/mongo/driver/find.h"
+#include "query/projection/plan.h"
+
+#define TB_MONGO_EPOCH_ID_SIZE (TB_NODE_MAX + 1 + TB_EPOCH_SIZE)
+
+void tb_mongo_put_node(struct tb_bson_writer out, const struct tb_node *node, int64_t offset);
+/* False: a field is missing or wrong. */
+TB_CHECKED bool tb_mongo_node_decode(const bson_t *doc, struct tb_node *ret_node,
+                                     int64_t *ret_offset);
+
+TB_CHECKED enum tb_code tb_mongo_knows_node(const struct tb_mongo_client *client, const char *node,
+                                            bool *ret_known, struct tb_error *err);
+
+/* A document of `sequences`, of either kind. */
+struct tb_mongo_sequences {
+    char node[TB_NODE_MAX + 1], epoch[TB_EPOCH_SIZE];
+    int64_t chunk; /* its number; -1: an epoch's document */
+    bool full;
+    int64_t *came; /* as tb_sequence_chunk_entry; in the arena */
+    size_t came_count;
+    int64_t full_chunks, last_sequence, last_at_ms, forked; /* of an epoch */
+};
+/* False: a field is missing or wrong, or there is no memory. */
+TB_CHECKED bool tb_mongo_sequences_decode(const bson_t *doc, struct tb_arena *arena,
+                                          struct tb_mongo_sequences *ret_sequences);
+/* If `full` is set, all sequences of the chunk have arrived, whatever `came` says. */
+void tb_mongo_sequences_chunk(const struct tb_mongo_sequences *sequences,
+                              struct tb_sequence_chunk *ret_chunk);
+/* Selects the epoch's full chunks from number `from` on. */
+bson_t *tb_mongo_full_chunks_filter(const char *node, const char *epoch, int64_t from);
+/* The nodes of these origins are NUL-terminated. */
+void tb_mongo_epoch_id(const struct tb_plan_origin *origin, char ret_id[TB_MONGO_EPOCH_ID_SIZE]);
+/* For qsort: by node, epoch and sequence. */
+int tb_mongo_compare_origins(const void *a, const void *b);
+bool tb_mongo_same_epoch(const struct tb_plan_origin *a, const struct tb_plan_origin *b);
+
+/* Epochs that are stored, as far as this process has seen: hashes of node and epoch. */
+#define TB_MONGO_KNOWN_EPOCHS 32768
+struct tb_mongo_known_epochs {
+    uint64_t slots[TB_MONGO_KNOWN_EPOCHS]; /* 0: free */
+    size_t count;
+};
+#define TB_MONGO_EPOCHS_REFUSED "refused"
+/* Says of each of the sorted origins whether its epoch is or may be stored. Centrals that meet new
+ * epochs of a node at the same moment may exceed the limit by a few. */
+TB_CHECKED enum tb_code tb_mongo_admit_epochs(const struct tb_mongo_client *client,
+                                              struct tb_mongo_known_epochs *known,
+                                              const struct tb_plan_origin *origins, size_t count,
+                                              struct tb_arena *arena, bool *ret_admitted,
+                                              struct tb_error *err);
+/* Adds the events of the plan. */
+TB_CHECKED enum tb_code tb_mongo_write_sequences(const struct tb_mongo_client *client,
+                                                 struct tb_mongo_known_epochs *known,
+                                                 const struct tb_plan *plan, struct tb_error *err);
+/* Sends the upserts again until none of them meets the insert of another one. */
+TB_CHECKED enum tb_code tb_mongo_upsert_sequences(const struct tb_mongo_client *client,
+                                                  struct tb_mongo_op *ops, size_t count,
+                                                  struct tb_error *err);
+/* Counts the chunks that have become full, and removes those that are counted. ids: of the
+ * documents that were just written. */
+TB_CHECKED enum tb_code tb_mongo_compact_sequences(const struct tb_mongo_client *client,
+                                                   const struct tb_str *ids, size_t id_count,
+                                                   struct tb_arena *arena, struct tb_error *err);

@@ -1,0 +1,379 @@
+"""Loses, swaps and damages the files of a stopped till. It starts again and sells on, the view has
+exactly the orders of the store, /status names each file with the reason, and no order number is
+given twice without a word.
+"""
+import contextlib
+import pathlib
+import shutil
+import subprocess
+
+from tillbox_e2e import Edge, change_db, check, eventually, order_body, read_db, run, scratch
+
+FIRST, MORE = 300, 200
+DELIVERED_ROWS_REMOVED = 250
+
+
+def sell(edge, count):
+    """Places orders and returns the numbers on their receipts."""
+    numbers = []
+    with edge.client() as client:
+        for number in range(count):
+            reply = client.ask("POST", "/orders", order_body(number))
+            check(reply.status == 201, reply)
+            numbers.append(reply.json()["orderNumber"])
+    return numbers
+
+
+def is_whole(edge):
+    status = edge.ask("GET", "/status").json()
+    return "snapshots" not in status and status["pending"] == 0 and \
+        edge.ask("GET", "/healthz").status == 200
+
+
+def check_view(edge):
+    """The view has the orders of the store, and no others."""
+    eventually(lambda: is_whole(edge), "the view is whole")
+    edge.catch_up()
+    with contextlib.closing(read_db(edge.data / "store.db")) as db:
+        rows = {row["order_id"]: row for row in db.execute("SELECT * FROM orders")}
+    seen = edge.orders()
+    check(seen.keys() == rows.keys(), f"the view has {len(seen)} orders, the store {len(rows)}")
+    for order_id, row in rows.items():
+        got = seen[order_id]
+        check((got["version"], got["status"], got["totalMinor"]) ==
+              (row["version"], row["status"], row["total_minor"]), f"{got} is not {dict(row)}")
+    totals = edge.ask("GET", "/orders/stats").json()["totals"]
+    check(sum(total["orders"] for total in totals) == len(rows), totals)
+    check(sum(total["totalMinor"] for total in totals) ==
+          sum(row["total_minor"] for row in rows.values() if row["status"] != "CANCELLED"), totals)
+    check(edge.ask("GET", "/status").json()["deadLetters"] == 0, "there are dead letters")
+    return rows
+
+
+def epoch(edge):
+    with contextlib.closing(read_db(edge.data / "store.db")) as db:
+        return db.execute("SELECT epoch FROM epochs ORDER BY first_row DESC").fetchone()[0]
+
+
+def recoveries(edge):
+    return edge.ask("GET", "/status").json().get("recoveries", [])
+
+
+def find_recovery(edge, file, words):
+    found = [each for each in recoveries(edge) if each["file"] == file and words in each["reason"]]
+    check(found, f"no recovery of {file} with {words!r}: {recoveries(edge)}")
+    check("edge.recovery" in edge.diagnostics(), "the diagnostics do not tell it")
+    return found[0]
+
+
+def remove(data, name):
+    for suffix in ("", "-wal", "-shm"):
+        (data / f"{name}{suffix}").unlink(missing_ok=True)
+
+
+def replace(data, name, source):
+    remove(data, name)
+    shutil.copy(source, data / name)
+
+
+def go_on(edge):
+    """Sells on, restarts, and finds nothing new to recover."""
+    sell(edge, MORE)
+    check_view(edge)
+    known = recoveries(edge)
+    edge.stop()
+    edge.start()
+    check(recoveries(edge) == known, f"another recovery: {recoveries(edge)}")
+    check_view(edge)
+
+
+def log_missing(folder):
+    with Edge(folder / "data") as edge:
+        sell(edge, FIRST)
+        check_view(edge)
+        edge.stop()
+        remove(edge.data, "log.db")
+        change_db(edge.data / "store.db", "DELETE FROM outbox WHERE row <= ?",
+                  DELIVERED_ROWS_REMOVED)
+        edge.start()
+        sell(edge, MORE)
+        check(len(check_view(edge)) == FIRST + MORE, "orders are missing")
+        find_recovery(edge, "log.db", "it is missing")
+        go_on(edge)
+
+
+def log_older(folder):
+    with Edge(folder / "data") as edge:
+        sell(edge, FIRST)
+        check_view(edge)
+        edge.stop()
+        shutil.copy(edge.data / "log.db", folder / "log.db")
+        edge.start()
+        sell(edge, MORE)
+        check_view(edge)
+        edge.stop()
+        replace(edge.data, "log.db", folder / "log.db")
+        edge.start()
+        check_view(edge)
+        told = find_recovery(edge, "log.db", "it ends at event")
+        with contextlib.closing(read_db(told["setAside"])) as db:
+            check(db.execute("PRAGMA integrity_check").fetchone()[0] == "ok", told)
+        go_on(edge)
+
+
+def log_and_view_damaged(folder):
+    with Edge(folder / "data") as edge:
+        sell(edge, FIRST)
+        check_view(edge)
+        edge.stop()
+        for name in ("log.db", "view.db", "views.db"):
+            path = edge.data / name
+            if path.exists():
+                path.write_bytes(b"damaged!" * 512)
+        edge.start()
+        check_view(edge)
+        for name in ("log.db", "view.db", "views.db"):
+            find_recovery(edge, name, "it is damaged")
+        go_on(edge)
+
+
+def only_the_store_is_there(folder):
+    with Edge(folder / "data") as edge:
+        sell(edge, FIRST)
+        check_view(edge)
+        edge.stop()
+        for path in edge.data.iterdir():
+            if path.name != "store.db":
+                path.unlink()
+        change_db(edge.data / "store.db", "DELETE FROM outbox WHERE row <= ?",
+                  DELIVERED_ROWS_REMOVED)
+        edge.start()
+        check(len(check_view(edge)) == FIRST, "orders are missing")
+        go_on(edge)
+
+
+def store_put_back(folder):
+    """What was changed before and after the restore, and what was placed meanwhile."""
+    with Edge(folder / "data") as edge:
+        numbers = sell(edge, FIRST)
+        order_id = next(iter(check_view(edge)))
+        edge.stop()
+        shutil.copy(edge.data / "store.db", folder / "store.db")
+        edge.start()
+        check(edge.ask("POST", f"/orders/{order_id}/ship").status == 200, "not shipped")
+        numbers += sell(edge, 20)
+        check_view(edge)
+        edge.stop()
+        replace(edge.data, "store.db", folder / "store.db")
+        edge.start()
+        check(edge.ask("POST", f"/orders/{order_id}/cancel").status == 200, "not cancelled")
+        fresh = sell(edge, MORE)
+        check(not set(fresh) & set(numbers), f"given twice: {sorted(set(fresh) & set(numbers))}")
+        check(check_view(edge)[order_id]["status"] == "CANCELLED", "the store's state did not win")
+        told = find_recovery(edge, "store.db", "it was put back in time")["reason"]
+        check(told in (edge.data / "restored").read_text(), "it is not noted for `tillbox config`")
+        check(f"orders {numbers[FIRST]} to {numbers[-1]} are lost" in told and
+              f"go on at {fresh[0]}" in told, told)
+        go_on(edge)
+
+
+def view_damaged_inside(folder):
+    """The damage shows only when the view is written; then the next start makes it anew."""
+    with Edge(folder / "data") as edge:
+        sell(edge, FIRST)
+        check_view(edge)
+        edge.stop()
+        with (edge.data / "view.db").open("r+b") as file:
+            pages = file.seek(0, 2) // 4096
+            for page in range(pages // 2, pages):
+                file.seek(page * 4096)
+                file.write(b"damaged!" * 512)
+        edge.start()
+        sell(edge, 10)
+        eventually(lambda: (edge.data / "damaged").exists(), "the damage is found")
+        eventually(lambda: edge.ask("GET", "/healthz").status == 503, "health fails")
+        edge.stop()
+        edge.start()
+        check_view(edge)
+        find_recovery(edge, "view.db", "it is damaged")
+        check(not (edge.data / "damaged").exists(), "the marker stays")
+        go_on(edge)
+
+
+def any_page_damaged(folder):
+    """One page after the other, in log and view: after a few starts everything is well."""
+    with Edge(folder / "data") as edge:
+        sell(edge, 40)
+        check_view(edge)
+        edge.stop()
+        shutil.copytree(edge.data, folder / "good")
+        for name in ("log.db", "view.db"):
+            pages = (folder / "good" / name).stat().st_size // 4096
+            for page in range(1, pages, 3):
+                shutil.rmtree(edge.data)
+                shutil.copytree(folder / "good", edge.data)
+                with (edge.data / name).open("r+b") as file:
+                    file.seek(page * 4096)
+                    file.write(b"damaged!" * 512)
+                eventually(lambda: is_well_after_a_start(edge), f"{name} is well, page {page}")
+
+
+def is_well_after_a_start(edge):
+    """The threads that write log and view find damage whenever they come to it, so wait until all is
+    written or damage is found. /readyz reads the view, so it may be what finds it."""
+    edge.begin()
+    eventually(lambda: edge.is_ready() or (edge.data / "damaged").exists(),
+               "it is ready, or finds the damage")
+    sell(edge, 1)
+    replies = [edge.ask("GET", path).status for path in
+               ("/orders?limit=500", "/orders/stats?groupBy=day", "/orders?customerId=C-1")]
+    well = replies == [200, 200, 200] and \
+        eventually(lambda: is_whole(edge) or (edge.data / "damaged").exists(),
+                   "it is whole, or finds the damage") and not (edge.data / "damaged").exists()
+    if well:
+        check_view(edge)
+    edge.stop()
+    return well
+
+
+def store_removed_while_it_is_open(folder):
+    """What is stored in a file without a name is gone with the process: it is not acknowledged."""
+    with Edge(folder / "data") as edge:
+        sell(edge, 10)
+        check_view(edge)
+        (edge.data / "store.db").rename(folder / "store.db")
+        reply = edge.ask("POST", "/orders", order_body(1))
+        check(reply.status == 503, reply)
+        eventually(lambda: edge.ask("GET", "/readyz").status == 503, "it is not ready")
+        (folder / "store.db").rename(edge.data / "store.db")
+        eventually(lambda: edge.ask("POST", "/orders", order_body(2)).status == 201, "it sells")
+        check(len(check_view(edge)) == 11, "orders are missing")
+
+
+def everything_put_back(folder):
+    """A backup of the whole folder, written over it: log and view agree with the store."""
+    with Edge(folder / "data") as edge:
+        sell(edge, FIRST)
+        check_view(edge)
+        edge.stop()
+        subprocess.run(["cp", "-a", edge.data, folder / "backup"], check=True)
+        edge.start()
+        sell(edge, 20)
+        before = epoch(edge)
+        edge.stop()
+        subprocess.run(["cp", "-a", f"{folder / 'backup'}/.", edge.data], check=True)
+        edge.start()
+        fresh = sell(edge, MORE)
+        check(epoch(edge) != before, "events of two histories are numbered alike")
+        told = find_recovery(edge, "store.db", "it is a copy")["reason"]
+        check(f"go on at {fresh[0]}, and that or a higher number may have been given" in told, told)
+        check(len(check_view(edge)) == FIRST + MORE, "orders are missing")
+        go_on(edge)
+        edge.stop()
+        (edge.data / "identity").unlink()  # as good as another file
+        edge.start()
+        check(len([each for each in recoveries(edge) if "it is a copy" in each["reason"]]) == 2,
+              recoveries(edge))
+
+
+def store_damaged(folder):
+    with Edge(folder / "data") as edge:
+        sell(edge, 10)
+        edge.stop()
+        (edge.data / "store.db").write_bytes(b"damaged!" * 512)
+        check(edge.launch() == "", "it starts")
+        check(edge.ended() != 0, "the exit status is 0")
+        check(f"{edge.data / 'store.db'} is damaged: put back a copy" in edge.diagnostics(),
+              edge.diagnostics())
+
+
+def store_damaged_inside(folder):
+    """A page that the start does not read: whoever meets it tells the page and the way out."""
+    with Edge(folder / "data") as edge:
+        sell(edge, FIRST)
+        check_view(edge)
+        edge.stop()
+        path = edge.data / "store.db"
+        with contextlib.closing(read_db(path)) as db:
+            page = db.execute("SELECT pageno FROM dbstat WHERE name = 'orders' AND"
+                              " pagetype = 'leaf' LIMIT 1 OFFSET 2").fetchone()[0]
+        with path.open("r+b") as file:
+            file.seek((page - 1) * 4096)
+            file.write(b"damaged!" * 512)
+        edge.start()
+        edge.ask("GET", "/orders/digests")
+        health = eventually(lambda: f"page {page}:" in (got := edge.ask("GET", "/healthz")).body
+                            .decode().lower() and got, "health names the page")
+        check(health.status == 503, health)
+        store = health.json()["checks"]["store"]["detail"]
+        check(f"{path} is damaged" in store and "put back a copy" in store, store)
+        check(store in edge.diagnostics(), "the diagnostics do not tell it")
+        check(not (edge.data / "damaged").exists(), "log and view are taken for damaged")
+
+
+def copy_beside_a_foreign_wal(folder):
+    """kill -9 leaves a WAL, and a copy is put over the database file."""
+    with Edge(folder / "data") as edge:
+        sell(edge, FIRST)
+        check_view(edge)
+        edge.stop()
+        shutil.copytree(edge.data, folder / "good")
+        edge.start()
+        sell(edge, FIRST)
+        check_view(edge)
+        sell(edge, 20)
+        edge.kill()
+        for name in ("log.db", "view.db"):
+            check((edge.data / f"{name}-wal").stat().st_size > 0, f"{name} has no WAL")
+            shutil.copyfile(folder / "good" / name, edge.data / name)
+        edge.start()
+        check_view(edge)
+        for name in ("log.db", "view.db"):
+            told = find_recovery(edge, name, "its -wal is of another copy")
+            check(pathlib.Path(told["setAside"] + "-wal").exists(), f"no WAL beside {told}")
+        sell(edge, 20)
+        edge.kill()
+        path, wal = edge.data / "store.db", edge.data / "store.db-wal"
+        check(wal.stat().st_size > 0, "the store has no WAL")
+        shutil.copyfile(folder / "good" / "store.db", path)
+        files = path.read_bytes(), wal.read_bytes()
+        check(edge.launch() == "", "it starts")
+        check(edge.ended() != 0, "the exit status is 0")
+        check(f"move it away; or put back the file that it is of: cannot open {path}: its -wal is "
+              "of another copy of it" in edge.diagnostics(), edge.diagnostics()[-600:])
+        check(files == (path.read_bytes(), wal.read_bytes()), "a file was changed")
+        wal.unlink()
+        edge.start()
+        check(len(check_view(edge)) == FIRST, "it is not the copy")
+        find_recovery(edge, "store.db", "it was put back in time")
+        go_on(edge)
+
+
+def log_cannot_be_opened(folder):
+    """The till sells all the same, after some tries."""
+    with Edge(folder / "data") as edge:
+        sell(edge, FIRST)
+        check_view(edge)
+        edge.stop()
+        remove(edge.data, "log.db")
+        (edge.data / "log.db").mkdir()
+        edge.start()
+        check("trying again" in edge.diagnostics(), "it gives up at once")
+        check_view(edge)
+        told = find_recovery(edge, "log.db", "it cannot be read")
+        check(pathlib.Path(told["setAside"]).is_dir(), told)
+        go_on(edge)
+
+
+def test():
+    for part in (log_missing, log_older, log_and_view_damaged, only_the_store_is_there,
+                 store_put_back, view_damaged_inside, everything_put_back,
+                 any_page_damaged, store_removed_while_it_is_open,
+                 store_damaged, store_damaged_inside, copy_beside_a_foreign_wal,
+                 log_cannot_be_opened):
+        print(part.__name__)
+        with scratch() as folder:
+            part(folder)
+
+
+run(test)
