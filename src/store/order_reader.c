@@ -17,13 +17,11 @@ enum tb_code tb_order_reader_open(const char *store_path, struct tb_order_reader
     if (!reader)
         return tb_error_set(err, TB_INTERNAL, "out of memory");
     code = tb_db_open(store_path, TB_DB_READER, 0, &reader->db, err);
-    if (code == TB_OK)
-        code = tb_statements_prepare(reader->stmts, reader->db, TB_STMT_SCAN_ORDERS, TB_STMT_COUNT,
-                                     err);
     if (code != TB_OK) {
         tb_order_reader_free(reader);
         return tb_error_wrap(err, "opening the orders");
     }
+    tb_statements_declare(reader->stmts, reader->db, TB_STMT_SCAN_ORDERS, TB_STMT_COUNT);
     *ret_reader = reader;
     return TB_OK;
 }

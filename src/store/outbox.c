@@ -14,13 +14,11 @@ enum tb_code tb_outbox_reader_open(const char *store_path, struct tb_outbox_read
         return tb_error_set(err, TB_INTERNAL, "out of memory");
     reader->rows = reader->source = &reader->stmts[TB_STMT_OUTBOX_ROWS];
     code = tb_db_open(store_path, TB_DB_READER, 0, &reader->db, err);
-    if (code == TB_OK)
-        code = tb_statements_prepare(reader->stmts, reader->db, TB_STMT_OUTBOX_FIRST,
-                                     TB_STMT_OUTBOX_END, err);
     if (code != TB_OK) {
         tb_outbox_reader_free(reader);
         return tb_error_wrap(err, "opening the outbox");
     }
+    tb_statements_declare(reader->stmts, reader->db, TB_STMT_OUTBOX_FIRST, TB_STMT_OUTBOX_END);
     *ret_reader = reader;
     return TB_OK;
 }
@@ -29,7 +27,7 @@ void tb_outbox_reader_free(struct tb_outbox_reader *reader)
 {
     if (!reader)
         return;
-    if (reader->reading) /* after a failed open the statements are not prepared */
+    if (reader->reading)
         tb_outbox_end_read(reader);
     tb_statements_finalize(reader->stmts);
     tb_db_close(reader->db);

@@ -221,13 +221,11 @@ static const char *const sql[TB_STMT_COUNT] = {
         " FROM orders WHERE order_id >= :start ORDER BY order_id LIMIT :limit",
 };
 
-enum tb_code tb_statements_prepare(struct tb_stmt stmts[TB_STMT_COUNT], struct tb_db *db,
-                                   enum tb_store_stmt first, enum tb_store_stmt end,
-                                   struct tb_error *err)
+void tb_statements_declare(struct tb_stmt stmts[TB_STMT_COUNT], struct tb_db *db,
+                           enum tb_store_stmt first, enum tb_store_stmt end)
 {
     for (int i = (int)first; i < (int)end; i++)
-        TB_TRY(tb_stmt_prepare(&stmts[i], db, sql[i], err));
-    return TB_OK;
+        tb_stmt_declare(&stmts[i], db, sql[i]);
 }
 
 void tb_statements_finalize(struct tb_stmt stmts[TB_STMT_COUNT])

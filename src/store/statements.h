@@ -79,9 +79,7 @@ enum tb_store_stmt {
     TB_STMT_COUNT
 };
 
-/* Prepares the statements from `first` to the one before `end`. */
-TB_CHECKED enum tb_code tb_statements_prepare(struct tb_stmt stmts[TB_STMT_COUNT],
-                                              struct tb_db *db, enum tb_store_stmt first,
-                                              enum tb_store_stmt end, struct tb_error *err);
-/* Frees those that are prepared. */
+/* Declares the statements from `first` to the one before `end`. */
+void tb_statements_declare(struct tb_stmt stmts[TB_STMT_COUNT], struct tb_db *db,
+                           enum tb_store_stmt first, enum tb_store_stmt end);
 void tb_statements_finalize(struct tb_stmt stmts[TB_STMT_COUNT]);

@@ -192,7 +192,7 @@ static enum tb_code open_db(struct tb_store *store, struct tb_error *err)
     tb_db_set_busy_timeout(store->db, 250);
     TB_TRY(tb_store_migrate(store->db, err));
     TB_TRY(tb_db_mark_wal(store->db, err));
-    TB_TRY(tb_statements_prepare(store->stmts, store->db, 0, TB_STMT_STORE_END, err));
+    tb_statements_declare(store->stmts, store->db, 0, TB_STMT_STORE_END);
     return tb_store_load_counters(store, err);
 }
 

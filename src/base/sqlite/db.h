@@ -92,11 +92,17 @@ TB_CHECKED enum tb_code tb_txn_commit(struct tb_txn *txn, struct tb_error *err);
 void tb_txn_rollback(struct tb_txn *txn);
 
 struct tb_stmt {
-    struct sqlite3_stmt *raw; /* owned */
-    int bind_rc;              /* first failed bind since the last reset */
-    int bound;                /* index of the parameter bound last */
+    struct sqlite3_stmt *raw; /* owned; NULL: not compiled yet */
+    struct sqlite3 *db;
+    const char *sql; /* of a declared statement */
+    int bind_rc;     /* the first failure to compile or bind since the last reset */
+    int bound;       /* index of the parameter bound last */
 };
 
+/* The first use compiles the statement, so that a connection costs what it uses; the first step
+ * returns the error of a statement that cannot be compiled. sql is borrowed as long as the
+ * statement lives. */
+void tb_stmt_declare(struct tb_stmt *stmt, struct tb_db *db, const char *sql);
 TB_CHECKED enum tb_code tb_stmt_prepare(struct tb_stmt *stmt, struct tb_db *db, const char *sql,
                                         struct tb_error *err);
 void tb_stmt_finalize(struct tb_stmt *stmt); /* zeroed is fine */

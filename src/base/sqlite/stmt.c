@@ -1,13 +1,35 @@
 #include "base/sqlite/db_priv.h"
 #include <sqlite3.h>
 
+void tb_stmt_declare(struct tb_stmt *stmt, struct tb_db *db, const char *sql)
+{
+    *stmt = (struct tb_stmt){.db = db->raw, .sql = sql};
+}
+
+/* Records the first failure since the last reset; the next step reports it. */
+static void record(struct tb_stmt *stmt, int rc)
+{
+    if (stmt->bind_rc == SQLITE_OK)
+        stmt->bind_rc = rc;
+}
+
+/* False: the statement cannot be compiled. */
+static bool is_compiled(struct tb_stmt *stmt)
+{
+    if (!stmt->raw)
+        record(stmt, sqlite3_prepare_v3(stmt->db, stmt->sql, -1, SQLITE_PREPARE_PERSISTENT,
+                                        &stmt->raw, NULL));
+    return stmt->raw;
+}
+
 enum tb_code tb_stmt_prepare(struct tb_stmt *stmt, struct tb_db *db, const char *sql,
                              struct tb_error *err)
 {
-    int rc = sqlite3_prepare_v3(db->raw, sql, -1, SQLITE_PREPARE_PERSISTENT, &stmt->raw, NULL);
-
-    stmt->bind_rc = SQLITE_OK;
-    return rc == SQLITE_OK ? TB_OK : tb_error_sqlite(err, db->raw, rc);
+    tb_stmt_declare(stmt, db, sql);
+    if (!is_compiled(stmt))
+        return tb_error_sqlite(err, db->raw, stmt->bind_rc);
+    stmt->sql = NULL; /* may be the caller's buffer */
+    return TB_OK;
 }
 
 void tb_stmt_finalize(struct tb_stmt *stmt)
@@ -29,44 +51,41 @@ static int index_of(struct tb_stmt *stmt, const char *name)
     return index;
 }
 
-/* Records the first failed bind; the next step reports it. */
-static void record(struct tb_stmt *stmt, int rc)
-{
-    if (stmt->bind_rc == SQLITE_OK)
-        stmt->bind_rc = rc;
-}
-
 void tb_stmt_bind_int64(struct tb_stmt *stmt, const char *name, int64_t value)
 {
-    record(stmt, sqlite3_bind_int64(stmt->raw, index_of(stmt, name), value));
+    if (is_compiled(stmt))
+        record(stmt, sqlite3_bind_int64(stmt->raw, index_of(stmt, name), value));
 }
 
 /* SQLite binds NULL for a NULL pointer. */
 void tb_stmt_bind_text(struct tb_stmt *stmt, const char *name, struct tb_str text)
 {
-    record(stmt, sqlite3_bind_text64(stmt->raw, index_of(stmt, name), text.ptr, text.len,
-                                     SQLITE_STATIC, SQLITE_UTF8));
+    if (is_compiled(stmt))
+        record(stmt, sqlite3_bind_text64(stmt->raw, index_of(stmt, name), text.ptr, text.len,
+                                         SQLITE_STATIC, SQLITE_UTF8));
 }
 
 void tb_stmt_bind_blob(struct tb_stmt *stmt, const char *name, struct tb_str bytes)
 {
-    record(stmt, sqlite3_bind_blob64(stmt->raw, index_of(stmt, name), bytes.ptr, bytes.len,
-                                     SQLITE_STATIC));
+    if (is_compiled(stmt))
+        record(stmt, sqlite3_bind_blob64(stmt->raw, index_of(stmt, name), bytes.ptr, bytes.len,
+                                         SQLITE_STATIC));
 }
 
 void tb_stmt_bind_row(struct tb_stmt *stmt, struct tb_stmt *row)
 {
-    for (int i = 0; i < sqlite3_column_count(row->raw); i++)
+    for (int i = 0; is_compiled(stmt) && i < sqlite3_column_count(row->raw); i++)
         record(stmt, sqlite3_bind_value(stmt->raw, i + 1, sqlite3_column_value(row->raw, i)));
 }
 
 enum tb_code tb_stmt_step(struct tb_stmt *stmt, bool *ret_row, struct tb_error *err)
 {
-    sqlite3 *db = sqlite3_db_handle(stmt->raw);
-    int rc = stmt->bind_rc;
+    int rc;
 
-    if (rc == SQLITE_OK)
+    if (is_compiled(stmt) && stmt->bind_rc == SQLITE_OK)
         rc = sqlite3_step(stmt->raw);
+    else
+        rc = stmt->bind_rc;
     if (rc == SQLITE_ROW) {
         *ret_row = true;
         return TB_OK;
@@ -76,7 +95,7 @@ enum tb_code tb_stmt_step(struct tb_stmt *stmt, bool *ret_row, struct tb_error *
         *ret_row = false;
         return TB_OK;
     }
-    tb_error_sqlite(err, db, rc);
+    tb_error_sqlite(err, stmt->db, rc);
     tb_stmt_reset(stmt);
     return err->code;
 }
@@ -92,12 +111,14 @@ enum tb_code tb_stmt_run(struct tb_stmt *stmt, struct tb_error *err)
 
 void tb_stmt_reset(struct tb_stmt *stmt)
 {
+    stmt->bind_rc = SQLITE_OK;
+    stmt->bound = 0;
+    if (!stmt->raw)
+        return;
     /* sqlite3_reset returns the error of the last step again; it has been reported. */
     sqlite3_reset(stmt->raw);
     /* Bound texts are borrowed: drop the pointers before the caller frees them. */
     sqlite3_clear_bindings(stmt->raw);
-    stmt->bind_rc = SQLITE_OK;
-    stmt->bound = 0;
 }
 
 int64_t tb_stmt_int64(struct tb_stmt *stmt, int column)

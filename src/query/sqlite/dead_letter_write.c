@@ -186,7 +186,7 @@ enum tb_code tb_view_sqlite_expire_dead_letters(struct tb_view *base, int64_t be
     return TB_OK;
 }
 
-enum tb_code tb_view_sqlite_prepare_dead_letters(struct tb_view_sqlite *view, struct tb_error *err)
+void tb_view_sqlite_declare_dead_letters(struct tb_view_sqlite *view)
 {
     const struct tb_view_statement all[] = {
         {&view->stmts.insert_dead_letter, insert_dead_letter_sql},
@@ -199,5 +199,5 @@ enum tb_code tb_view_sqlite_prepare_dead_letters(struct tb_view_sqlite *view, st
         {&view->stmts.dead_letter, tb_view_sqlite_dead_letter_sql},
     };
 
-    return tb_view_sqlite_prepare(view->db, all, sizeof all / sizeof *all, err);
+    tb_view_sqlite_declare(view->db, all, sizeof all / sizeof *all);
 }

@@ -225,7 +225,8 @@ static enum tb_code open_reader(struct tb_sqlite_reader *reader, const char *pat
     };
 
     TB_TRY(tb_db_open(path, TB_DB_READER, 0, &reader->db, err));
-    return tb_view_sqlite_prepare(reader->db, all, sizeof all / sizeof *all, err);
+    tb_view_sqlite_declare(reader->db, all, sizeof all / sizeof *all);
+    return TB_OK;
 }
 
 enum tb_code tb_view_sqlite_reader(const char *path, struct tb_view_reader **ret_reader,

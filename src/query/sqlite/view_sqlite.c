@@ -317,12 +317,10 @@ static const struct tb_view_ops ops = {
     .free = view_free,
 };
 
-enum tb_code tb_view_sqlite_prepare(struct tb_db *db, const struct tb_view_statement *list,
-                                    size_t count, struct tb_error *err)
+void tb_view_sqlite_declare(struct tb_db *db, const struct tb_view_statement *list, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        TB_TRY(tb_stmt_prepare(list[i].stmt, db, list[i].sql, err));
-    return TB_OK;
+        tb_stmt_declare(list[i].stmt, db, list[i].sql);
 }
 
 void tb_view_sqlite_finalize(struct tb_stmt *first, const struct tb_stmt *end)
@@ -331,7 +329,7 @@ void tb_view_sqlite_finalize(struct tb_stmt *first, const struct tb_stmt *end)
         tb_stmt_finalize(stmt);
 }
 
-static enum tb_code prepare(struct tb_view_sqlite *view, struct tb_error *err)
+static void declare_statements(struct tb_view_sqlite *view)
 {
     const struct tb_view_statement all[] = {
         {&view->stmts.insert, insert_sql},
@@ -341,8 +339,8 @@ static enum tb_code prepare(struct tb_view_sqlite *view, struct tb_error *err)
         {&view->stmts.offset, tb_view_sqlite_offset_sql},
     };
 
-    TB_TRY(tb_view_sqlite_prepare(view->db, all, sizeof all / sizeof *all, err));
-    return tb_view_sqlite_prepare_dead_letters(view, err);
+    tb_view_sqlite_declare(view->db, all, sizeof all / sizeof *all);
+    tb_view_sqlite_declare_dead_letters(view);
 }
 
 static enum tb_code open_db(struct tb_view_sqlite *view, const char *path, struct tb_error *err)
@@ -353,7 +351,8 @@ static enum tb_code open_db(struct tb_view_sqlite *view, const char *path, struc
                       err) != TB_OK)
         return tb_error_wrap(err, "the view %s", path);
     TB_TRY(tb_db_mark_wal(view->db, err));
-    return prepare(view, err);
+    declare_statements(view);
+    return TB_OK;
 }
 
 enum tb_code tb_view_sqlite_open(const char *path, struct tb_view **ret_view, struct tb_error *err)

@@ -29,14 +29,12 @@ extern const char *const tb_view_sqlite_order_dead_letters_sql;
 extern const char *const tb_view_sqlite_dead_letter_sql;
 extern const char *const tb_view_sqlite_redrivable_sql;
 
-/* A statement and its SQL text, for tb_view_sqlite_prepare. */
+/* A statement and its SQL text, for tb_view_sqlite_declare. */
 struct tb_view_statement {
     struct tb_stmt *stmt;
     const char *sql;
 };
-TB_CHECKED enum tb_code tb_view_sqlite_prepare(struct tb_db *db,
-                                               const struct tb_view_statement *list, size_t count,
-                                               struct tb_error *err);
+void tb_view_sqlite_declare(struct tb_db *db, const struct tb_view_statement *list, size_t count);
 void tb_view_sqlite_finalize(struct tb_stmt *first, const struct tb_stmt *end);
 
 struct tb_view_sqlite {
@@ -73,8 +71,7 @@ TB_CHECKED enum tb_code tb_view_sqlite_decode_order(struct tb_str doc, struct tb
                                                     struct tb_error *err);
 
 /* dead_letter_write.c */
-TB_CHECKED enum tb_code tb_view_sqlite_prepare_dead_letters(struct tb_view_sqlite *view,
-                                                            struct tb_error *err);
+void tb_view_sqlite_declare_dead_letters(struct tb_view_sqlite *view);
 /* Writes the plan's dead letters and the status of replayed ones, in the plan's transaction. */
 TB_CHECKED enum tb_code tb_view_sqlite_write_dead_letters(struct tb_view_sqlite *view,
                                                           const struct tb_plan *plan,

@@ -60,6 +60,28 @@ START_TEST(settings_are_in_force)
 }
 END_TEST
 
+START_TEST(a_declared_statement_is_compiled_by_its_first_use)
+{
+    struct tb_db *db = open_db(TB_DB_DURABLE);
+    struct tb_stmt stmt = {0};
+    bool row = false;
+
+    tb_stmt_declare(&stmt, db, "SELECT id FROM tea WHERE name = :name");
+    tb_stmt_bind_text(&stmt, ":name", TB_STR("green")); /* there is no table yet */
+    ck_assert_int_ne(tb_stmt_step(&stmt, &row, &err), TB_OK);
+    ck_assert_ptr_nonnull(strstr(err.text, "tea"));
+    ck_ok(tb_db_migrate(db, OURS, steps, 2, &err));
+    tb_stmt_bind_text(&stmt, ":name", TB_STR("green"));
+    ck_ok(tb_stmt_step(&stmt, &row, &err));
+    ck_assert(!row);
+    tb_stmt_finalize(&stmt);
+    tb_stmt_declare(&stmt, db, "SELECT 1");
+    tb_stmt_reset(&stmt); /* was not used */
+    tb_stmt_finalize(&stmt);
+    tb_db_close(db);
+}
+END_TEST
+
 START_TEST(a_reader_cannot_write_nor_create)
 {
     struct tb_db *db = NULL, *reader;
@@ -180,6 +202,7 @@ int main(void)
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, settings_are_in_force);
+    tcase_add_test(tc, a_declared_statement_is_compiled_by_its_first_use);
     tcase_add_test(tc, a_reader_cannot_write_nor_create);
     tcase_add_test(tc, migrations_run_once_and_foreign_files_are_refused);
     tcase_add_test(tc, a_removed_file_is_gone_with_its_wal);
