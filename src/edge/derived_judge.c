@@ -182,19 +182,31 @@ bool tb_derived_is_of_log(const struct tb_derived_state *derived)
            strcmp(derived->view_origin.log_id, tb_log_inproc_origin(derived->log)->log_id) == 0;
 }
 
+/* True: the log has no records, and begins behind all offsets that the view or its dead letters
+ * have. It was made for this view. */
+static enum tb_code is_made_for_view(struct tb_derived_state *derived, bool *ret_made,
+                                     struct tb_error *err)
+{
+    int64_t end = 0;
+
+    TB_TRY(tb_view_sqlite_offsets_end(derived->view, &end, err));
+    TB_TRY(tb_derived_is_log_empty(derived, ret_made, err));
+    *ret_made = *ret_made && end <= tb_log_inproc_origin(derived->log)->base;
+    return TB_OK;
+}
+
 /* A view that was put back after its log had been made anew. What it has of the other log, dead
- * letters too, would stand for other records of this one. An empty log was made for the view that
- * is here: it begins behind all that the view has. */
+ * letters too, would stand for other records of this one. */
 static enum tb_code compare_with_log(struct tb_derived_state *derived, struct tb_error *err)
 {
     const char *read = derived->view_origin.log_id, *found;
-    bool empty = false;
+    bool made = false;
 
     if (!read[0] || !derived->log || derived->log_state.bad || tb_derived_is_of_log(derived))
         return TB_OK;
     found = tb_log_inproc_origin(derived->log)->log_id;
-    TB_TRY(tb_derived_is_log_empty(derived, &empty, err));
-    if (found[0] && !empty)
+    TB_TRY(is_made_for_view(derived, &made, err));
+    if (found[0] && !made)
         tb_derived_condemn(&derived->view_state, "it is of log %s, the log here is %s", read,
                            found);
     return TB_OK;

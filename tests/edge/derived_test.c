@@ -542,6 +542,31 @@ START_TEST(a_view_of_an_earlier_log)
 }
 END_TEST
 
+/* The same before the new log has its first record: its offsets will be those that the dead letters
+ * of the old view have. */
+START_TEST(a_view_beside_an_empty_log)
+{
+    char kept[128];
+
+    till_open(&till);
+    till_sell(&till, 10);
+    till_catch_up(&till);
+    till_stop(&till);
+    keep_files(kept);
+    remove_file("log.db");
+    remove_file("view.db");
+    till_start(&till);
+    till_stop(&till);
+    copy_file(kept, till.f.dir, "view.db");
+    till_start(&till);
+    ck_assert_int_eq(files_aside("view.db"), 1);
+    till_recover(&till);
+    check_view();
+    till_close(&till);
+    tmpdir_remove(kept);
+}
+END_TEST
+
 /* Store, log and view were all put back from one moment: only the last heartbeat that Kafka has
  * acknowledged shows it. */
 START_TEST(the_last_heartbeat_knows_more)
@@ -766,6 +791,7 @@ int main(void)
     tcase_add_loop_test(files, every_combination_with_a_shortened_log,
                         STORE_OLDER_IN_PLACE * WHAT_COUNT * WHAT_COUNT, COMBINATIONS);
     tcase_add_test(single, a_view_of_an_earlier_log);
+    tcase_add_test(single, a_view_beside_an_empty_log);
     tcase_add_loop_test(single, the_last_heartbeat_knows_more, 0, 2);
     tcase_add_test(single, a_malformed_heartbeat);
     tcase_add_test(single, an_older_log_after_a_lost_one);

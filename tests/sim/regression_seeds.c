@@ -25,5 +25,8 @@ const struct regression_seed regression_seeds[] = {
     /* A start ended before it had set an older log aside, and the next one took that log. */
     {SIM_CONNECTED, 539},
     {SIM_EMBEDDED, 653},
+    /* A view with dead letters of a lost log came back beside an empty log, which gave the ids of
+     * those dead letters a second time. */
+    {SIM_EMBEDDED, 2267},
 };
 const size_t regression_seed_count = sizeof regression_seeds / sizeof *regression_seeds;
