@@ -189,6 +189,7 @@ static void check_snapshot(struct sim_node *node, sqlite3_stmt *stmt)
     check_document(node, &document, order, document.version);
     if (document.version > o->log_version)
         o->log_version = document.version;
+    o->had_snapshot = true;
     sim_cover(COVER_SNAPSHOT, 1);
 }
 

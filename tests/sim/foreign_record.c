@@ -38,7 +38,10 @@ void foreign_record_make(struct sim *sim, int node, enum foreign_kind kind, cons
     size_t count = 0;
 
     *foreign = (struct foreign_record){.number = sim->foreign_count++};
-    sim->foreign[foreign->number] = (struct sim_foreign_record){.node = node, .kind = kind};
+    sim->foreign[foreign->number] = (struct sim_foreign_record){
+        .node = node,
+        .kind = kind,
+        .order = order_id ? oracle_find_order(&sim->oracle, order_id) : ORACLE_NONE};
     sim_cover(covers[kind], 1);
     snprintf(foreign->mark, sizeof foreign->mark, "00-%032x-%016x-01", foreign->number + 1, 2);
     foreign->headers[count++] =

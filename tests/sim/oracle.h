@@ -69,6 +69,7 @@ struct oracle_order {
     struct oracle_event events[ORACLE_VERSIONS_MAX + 1];
     int64_t max_version;  /* highest known version; 0: not placed, as far as known */
     int64_t log_version;  /* highest version seen in the log */
+    bool had_snapshot;    /* a view may not know the events that came before it */
     int64_t read_version; /* highest version read from the view since the last power cut */
     int64_t read_before_power_cut; /* the same, before the power cut */
 };

@@ -237,6 +237,7 @@ enum foreign_kind {
 struct sim_foreign_record {
     int node; /* whose log; NONE: the broker's */
     enum foreign_kind kind;
+    int order; /* of ours; NONE: another one */
     enum { FOREIGN_SENT, FOREIGN_ACKED, FOREIGN_UNSURE } state;
     int64_t dead_letter_at; /* partition * 2^40 + offset + 1 of its dead letter; 0: none seen */
 };
