@@ -325,15 +325,18 @@ enum tb_code tb_db_remove(const char *path, struct tb_error *err)
     return TB_OK;
 }
 
-static enum tb_code run_step(struct tb_db *db, const char *sql, int version,
-                             int32_t application_id, struct tb_error *err)
+static enum tb_code run_steps(struct tb_db *db, int32_t application_id, const char *const *steps,
+                              int version, int step_count, struct tb_error *err)
 {
     TB_CLEANUP(tb_txn_rollback) struct tb_txn txn = {0};
     char pragma[96];
 
     TB_TRY(tb_txn_begin(&txn, db, err));
-    TB_TRY(tb_db_exec(db, sql, err));
-    snprintf(pragma, sizeof pragma, "PRAGMA user_version=%d; PRAGMA application_id=%d", version,
+    for (int next = version; next < step_count; next++) {
+        if (tb_db_exec(db, steps[next], err) != TB_OK)
+            return tb_error_wrap(err, "migrating to schema %d", next + 1);
+    }
+    snprintf(pragma, sizeof pragma, "PRAGMA user_version=%d; PRAGMA application_id=%d", step_count,
              (int)application_id);
     TB_TRY(tb_db_exec(db, pragma, err));
     return tb_txn_commit(&txn, err);
@@ -353,9 +356,7 @@ enum tb_code tb_db_migrate(struct tb_db *db, int32_t application_id, const char 
                             "the file has schema %d, this build knows up to %d: "
                             "run the newer build it was written by",
                             (int)version, step_count);
-    for (int next = (int)version; next < step_count; next++) {
-        if (run_step(db, steps[next], next + 1, application_id, err) != TB_OK)
-            return tb_error_wrap(err, "migrating to schema %d", next + 1);
-    }
-    return TB_OK;
+    return version == step_count
+               ? TB_OK
+               : run_steps(db, application_id, steps, (int)version, step_count, err);
 }

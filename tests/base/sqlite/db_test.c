@@ -143,6 +143,9 @@ START_TEST(a_failed_migration_leaves_the_old_schema)
     struct tb_db *db = open_db(TB_DB_DURABLE);
 
     ck_assert_int_ne(tb_db_migrate(db, OURS, broken, 2, &err), TB_OK);
+    ck_assert_int_eq(query(db, "PRAGMA user_version"), 0);
+    ck_ok(tb_db_migrate(db, OURS, broken, 1, &err));
+    ck_assert_int_ne(tb_db_migrate(db, OURS, broken, 2, &err), TB_OK);
     ck_assert_int_eq(query(db, "PRAGMA user_version"), 1);
     ck_assert_int_eq(query(db, "SELECT count(*) FROM sqlite_schema WHERE name='milk'"), 0);
     tb_db_close(db);
