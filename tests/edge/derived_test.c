@@ -542,8 +542,8 @@ START_TEST(a_view_of_an_earlier_log)
 }
 END_TEST
 
-/* The same before the new log has its first record: its offsets will be those that the dead letters
- * of the old view have. */
+/* The same before the new log has its first record: its offsets will be those that the dead
+ * letters of the old view have. */
 START_TEST(a_view_beside_an_empty_log)
 {
     char kept[128];

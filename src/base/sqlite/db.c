@@ -137,8 +137,10 @@ enum tb_code tb_db_open(const char *path, enum tb_db_mode mode, int wal_pages,
     rc = sqlite3_open_v2(path, &db->raw, flags | SQLITE_OPEN_NOMUTEX, reads ? NULL : TB_VFS_NAME);
     if (rc == SQLITE_OK && !reads) {
         tb_vfs_attach(db);
-        rc = tb_db_rewrite_wal(db);
+        rc = tb_db_remove_foreign_journal(db);
     }
+    if (rc == SQLITE_OK && !reads)
+        rc = tb_db_rewrite_wal(db);
     if (rc != SQLITE_OK)
         code = tb_error_sqlite(err, db->raw, rc);
     else if (!reads && !db->wal.was_empty)

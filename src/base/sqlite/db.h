@@ -74,8 +74,8 @@ TB_CHECKED enum tb_code tb_db_sync(struct tb_db *db, struct tb_error *err);
 int64_t tb_db_changes(struct tb_db *db); /* rows that the last statement changed */
 int64_t tb_db_last_insert_rowid(struct tb_db *db);
 
-/* Brings the schema to version step_count (PRAGMA user_version), in one transaction. Step i changes
- * version i to i + 1. TB_CONFLICT: the file has a higher version or belongs to another
+/* Brings the schema to version step_count (PRAGMA user_version), in one transaction. Step i
+ * changes version i to i + 1. TB_CONFLICT: the file has a higher version or belongs to another
  * application; it is not changed. */
 TB_CHECKED enum tb_code tb_db_migrate(struct tb_db *db, int32_t application_id,
                                       const char *const *steps, int step_count,

@@ -5,6 +5,7 @@
  *   vfs.c              the VFS of writers: an ordinary shim over SQLite's own
  *   write_coalescer.c  joins adjacent writes, so that a commit or a checkpoint takes fewer calls
  *   checkpoint.c       when checkpoints run, and when a failed one is tried again
+ *   journal.c          removes a rollback journal that is not of the file beside it
  *   wal_backlog.c      counts what checkpoints have yet to copy
  *   wal_mark.c         tells a WAL that is of another copy of the file
  *   wal_sync.c         makes SQLite write again what a failed sync may have left only in memory
@@ -72,6 +73,10 @@ int tb_write_coalescer_write(struct tb_write_coalescer *coalescer, const void *b
                              int64_t offset);
 /* Writes what is held back. If that fails, it is dropped. */
 int tb_write_coalescer_flush(struct tb_write_coalescer *coalescer);
+
+/* journal.c */
+/* At opening, call it before the first statement. */
+int tb_db_remove_foreign_journal(struct tb_db *db);
 
 /* wal_sync.c */
 /* Writes the WAL's bytes again in the same place and syncs them, because after a failed sync a
