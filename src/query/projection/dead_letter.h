@@ -22,7 +22,8 @@
 #define TB_REASON_GAP "tillbox.gap"
 /* The version is there with another event id, or the event is of an epoch that a restore ended. */
 #define TB_REASON_CONFLICT "tillbox.conflict"
-/* The record's node is parked (consumer.h). It was not judged, and follows by itself. */
+/* The record's node is parked (consumer.h). It was not judged, and follows by itself if it has a
+ * value. */
 #define TB_REASON_PARKED "tillbox.parked"
 /* Names the dead letter that a record was replayed for. */
 #define TB_HEADER_REPLAY_OF "tillbox-mended"

@@ -243,8 +243,11 @@ static enum tb_code plan_record(struct tb_planning *run, const struct tb_record 
     tb_plan_add_origin(run->plan, record, &input.headers);
     if (input.node.ptr && is_parked(run, &input))
         return tb_plan_add_dead_letter(run, &input, TB_PARKED, TB_REASON_PARKED,
-                                       "too many records of its node became dead letters within "
-                                       "a minute; it follows by itself",
+                                       record->value.ptr
+                                           ? "too many records of its node became dead letters "
+                                             "within a minute; it follows by itself"
+                                           : "too many records of its node became dead letters "
+                                             "within a minute; it has no value: drop it",
                                        err);
     TB_TRY(plan_value(run, &input, err));
     if (input.first_offset != record->offset && run->plan->dead_letter_count == dead_letter_count)

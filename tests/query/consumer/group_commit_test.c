@@ -122,11 +122,11 @@ static void teardown(void)
 }
 
 /* source: as ce_source; NULL: none. */
-static void add_poison_of(const char *source)
+static void add_record_of(const char *source, struct tb_str value)
 {
     static char keys[2000][8];
     static int made;
-    struct tb_record record = {.value = TB_STR("{"), .timestamp_ms = HISTORY_START_MS};
+    struct tb_record record = {.value = value, .timestamp_ms = HISTORY_START_MS};
     struct tb_header *headers = tb_arena_array(&f.arena, 1, sizeof *headers);
 
     headers[0] = (struct tb_header){TB_STR("ce_source"), tb_str_of(source)};
@@ -136,6 +136,11 @@ static void add_poison_of(const char *source)
     snprintf(keys[made % 2000], sizeof keys[0], "p%d", made % 2000);
     record.key = tb_str_of(keys[made++ % 2000]);
     group_log_add(&f.log, &record);
+}
+
+static void add_poison_of(const char *source)
+{
+    add_record_of(source, TB_STR("{"));
 }
 
 static void add_poison(void)
@@ -558,6 +563,20 @@ START_TEST(a_bad_sender_is_parked)
 }
 END_TEST
 
+/* Nothing can be sent again of a record without a value, so its dead letter does not promise it.
+ */
+START_TEST(a_parked_record_without_a_value)
+{
+    for (int i = 0; i < TB_DEAD_LETTERS_PER_MINUTE; i++)
+        add_poison_of("/nodes/till9");
+    drain(0);
+    add_record_of("/nodes/till9", (struct tb_str){0});
+    drain(0);
+    ck_assert_uint_eq(count_kept(TB_REASON_PARKED), 1);
+    ck_assert(strstr(f.letters[0].kept[f.letters[0].kept_count - 1].detail, "drop it") != NULL);
+}
+END_TEST
+
 /* Also what could be read waits, so that no order has a gap because of it. */
 START_TEST(what_a_parked_node_sends_is_not_judged)
 {
@@ -734,6 +753,7 @@ int main(void)
     tcase_add_test(tc, nodes_that_fail_alike_stop_reading);
     tcase_add_loop_test(tc, a_few_bad_senders_do_not_stop_reading, 0, 2);
     tcase_add_test(tc, a_bad_sender_is_parked);
+    tcase_add_test(tc, a_parked_record_without_a_value);
     tcase_add_test(tc, what_a_parked_node_sends_is_not_judged);
     tcase_add_test(tc, records_without_a_node_are_bounded);
     tcase_add_test(tc, conflicts_do_not_stop_reading);

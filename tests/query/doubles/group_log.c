@@ -247,6 +247,7 @@ static int64_t number_of(const struct tb_record *record, const char *name)
 static void keep(struct fake_dlt *box, const struct tb_record *record)
 {
     struct tb_str reason = tb_record_header(record, "kafka_dlt-exception-fqcn");
+    struct tb_str detail = tb_record_header(record, "kafka_dlt-exception-message");
     struct fake_dead_letter *letter;
 
     if (box->kept_count == box->kept_max) {
@@ -261,6 +262,7 @@ static void keep(struct fake_dlt *box, const struct tb_record *record)
     letter->offset = number_of(record, "kafka_dlt-original-offset");
     letter->has_value = record->value.ptr != NULL;
     snprintf(letter->reason, sizeof letter->reason, "%.*s", (int)reason.len, reason.ptr);
+    snprintf(letter->detail, sizeof letter->detail, "%.*s", (int)detail.len, detail.ptr);
 }
 
 static enum tb_code append(struct tb_log_writer *writer, const struct tb_record *record,

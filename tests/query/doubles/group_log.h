@@ -63,7 +63,7 @@ struct fake_dlt {
         int32_t partition;
         int64_t offset; /* of the original */
         bool has_value;
-        char reason[32];
+        char reason[32], detail[160];
     } * kept;
     size_t kept_count, kept_max;
     struct tb_log_ack waiting[TB_LOG_BATCH_MAX];
