@@ -21,15 +21,19 @@ static void check_integrity(const struct sim_node *node, const char *path, sqlit
 
 bool check_mark(const void *bytes, int len, struct check_mark *ret_mark)
 {
-    const char *end = (const char *)bytes + len;
-    const char *found = bytes ? memmem(bytes, (size_t)len, "00-0000", 7) : NULL;
+    const char *at = bytes, *end = at + len;
     char digits[33];
 
-    if (!found || end - found < 55)
-        return false;
-    snprintf(digits, sizeof digits, "%.32s", found + 3);
+    /* An event id may have such digits, too. */
+    do {
+        at = at ? memmem(at, (size_t)(end - at), "00-0000", 7) : NULL;
+        if (!at || end - at < 55)
+            return false;
+        at++;
+    } while (at[34] != '-' || at[51] != '-');
+    snprintf(digits, sizeof digits, "%.32s", at + 2);
     ret_mark->number = (int)strtol(digits, NULL, 16) - 1;
-    snprintf(digits, sizeof digits, "%.16s", found + 36);
+    snprintf(digits, sizeof digits, "%.16s", at + 35);
     ret_mark->foreign = strtol(digits, NULL, 16) == 2;
     return true;
 }

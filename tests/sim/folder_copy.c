@@ -26,12 +26,17 @@ const char *folder_path(const struct sim_node *node, enum sim_file file)
     return path;
 }
 
+static const char *path_beside(const struct sim_node *node, enum sim_file file, const char *suffix)
+{
+    static char path[DISK_PATH_SIZE + 8];
+
+    snprintf(path, sizeof path, "%s%s", folder_path(node, file), suffix);
+    return path;
+}
+
 static const char *wal_path(const struct sim_node *node, enum sim_file file)
 {
-    static char path[DISK_PATH_SIZE + 4];
-
-    snprintf(path, sizeof path, "%s-wal", folder_path(node, file));
-    return path;
+    return path_beside(node, file, "-wal");
 }
 
 static bool copy_file(const struct sim_node *node, const char *path, struct disk_bytes *ret_bytes)
@@ -123,6 +128,8 @@ static void put_file(struct sim_node *node, const struct folder_copy *copy, enum
     struct disk *disk = &node->disk;
 
     disk_remove(disk, wal_path(node, file));
+    disk_remove(disk,
+                path_beside(node, file, "-journal")); /* the checkers' SQLite would believe it */
     if (!from || !from->existed) {
         disk_remove(disk, folder_path(node, file));
         return;
