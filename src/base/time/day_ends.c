@@ -116,11 +116,12 @@ bool tb_day_ends_find(const struct tb_day_ends *ends, struct tb_str date, int64_
 bool tb_day_ends_last_over(const struct tb_day_ends *ends, int64_t at_ms,
                            char ret_date[TB_DATE_SIZE])
 {
-    int64_t date_ms = (at_ms - TB_DAY_END_EARLIEST_MS) / DAY_MS * DAY_MS;
     char text[TB_TIME_SIZE];
+    int64_t date_ms;
 
-    if (ends->count == 0 || at_ms <= 0)
+    if (ends->count == 0 || at_ms <= 0 || at_ms > TB_TIME_MAX_MS)
         return false;
+    date_ms = (at_ms - TB_DAY_END_EARLIEST_MS) / DAY_MS * DAY_MS;
     while (date_ms + DAY_MS + after_ms_on(ends, date_ms) > at_ms)
         date_ms -= DAY_MS;
     tb_time_format(date_ms, text);

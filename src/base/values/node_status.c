@@ -95,6 +95,7 @@ enum tb_code tb_heartbeat_decode(const struct tb_json *value, struct tb_heartbea
         !read_count(value, "deliveredSequence", &heartbeat.delivered_sequence) ||
         !read_count(value, "pending", &heartbeat.pending) ||
         !read_count(value, "clockMs", &heartbeat.clock_ms) ||
+        heartbeat.clock_ms > TB_TIME_MAX_MS ||
         (oldest && !tb_time_parse(tb_json_string(oldest), &heartbeat.oldest_pending_at_ms)) ||
         !read_day(value, &heartbeat))
         return tb_error_set(err, TB_INVALID, "not a heartbeat: a field is missing or wrong");

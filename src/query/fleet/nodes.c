@@ -54,6 +54,13 @@ static void thin_marks(struct tb_node *node)
     node->mark_count = count;
 }
 
+/* Its clock was set back: orders of a time that has passed are taken again. */
+static void lower_marks(struct tb_node *node, int64_t clock_ms)
+{
+    for (size_t i = node->mark_count; i > 0 && node->marks[i - 1].clock_ms > clock_ms; i--)
+        node->marks[i - 1].clock_ms = clock_ms;
+}
+
 static void add_mark(struct tb_node *node, const struct tb_heartbeat *heartbeat)
 {
     struct tb_node_mark mark = {heartbeat->last_sequence, heartbeat->clock_ms};
@@ -62,7 +69,7 @@ static void add_mark(struct tb_node *node, const struct tb_heartbeat *heartbeat)
     if (last && mark.sequence < last->sequence)
         return;
     if (last && mark.clock_ms < last->clock_ms)
-        mark.clock_ms = last->clock_ms; /* its clock was set back */
+        lower_marks(node, mark.clock_ms);
     if (last && mark.sequence == last->sequence) {
         *last = mark;
         return;

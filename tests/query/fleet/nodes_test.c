@@ -82,6 +82,9 @@ START_TEST(other_objects_are_refused)
         "{\"node\":\"a\",\"epoch\":\"0123456789abcdef\","
         "\"lastSequence\":1,\"deliveredSequence\":1,"
         "\"pending\":0,\"clockMs\":1,\"version\":\"1\",\"oldestPendingAt\":\"yesterday\"}",
+        "{\"node\":\"a\",\"epoch\":\"0123456789abcdef\","
+        "\"lastSequence\":1,\"deliveredSequence\":1,"
+        "\"pending\":0,\"clockMs\":9007199254740991,\"version\":\"1\"}",
         BEAT_WITH("\"businessDate\":\"2026-11-29\""),
         BEAT_WITH("\"dayEndsAt\":\"2026-11-30T00:00:00Z\""),
         BEAT_WITH("\"businessDate\":\"2026-11-31\",\"dayEndsAt\":\"2026-11-30T00:00:00Z\""),
@@ -496,6 +499,13 @@ START_TEST(a_day_is_complete_by_the_nodes_own_end)
     heartbeat.day_ends_at_ms += 86400000;
     tb_node_apply_heartbeat(&node, &heartbeat);
     ck_assert_str_eq(judge(&node, &received, 1, NOW_MS).complete_through_date, "2025-12-31");
+    /* It was a day ahead for a while: the day that it has again is not over. */
+    heartbeat.clock_ms += 86400000;
+    tb_node_apply_heartbeat(&node, &heartbeat);
+    ck_assert_str_eq(judge(&node, &received, 1, NOW_MS).complete_through_date, "2026-01-01");
+    heartbeat.clock_ms -= 86400000;
+    tb_node_apply_heartbeat(&node, &heartbeat);
+    ck_assert_str_eq(judge(&node, &received, 1, NOW_MS).complete_through_date, "2025-12-31");
     heartbeat.last_sequence = 4; /* of an order that has not arrived, from that day or before */
     heartbeat.clock_ms += 5 * 86400000;
     tb_node_apply_heartbeat(&node, &heartbeat);
@@ -517,7 +527,7 @@ int main(void)
     tcase_add_loop_test(tc, a_heartbeat_can_be_decoded_again, 0, 2);
     tcase_add_test(tc, too_many_epochs_are_a_fork);
     tcase_add_test(tc, a_conflict_holds_completeness_back);
-    tcase_add_loop_test(tc, other_objects_are_refused, 0, 13);
+    tcase_add_loop_test(tc, other_objects_are_refused, 0, 14);
     tcase_add_loop_test(tc, completeness_shows_which_sequences_arrived, 0, 30);
     tcase_add_test(tc, another_event_of_the_same_number_is_a_fork);
     tcase_add_test(tc, a_sequence_that_goes_back_is_a_fork);
