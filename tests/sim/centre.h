@@ -160,7 +160,7 @@ void centre_past_release(struct sim *sim);
 
 /* check_days.c */
 /* When the business days of nodes and centrals begin. */
-#define SIM_CENTRE_DAY_START (9 * 60 + 5) /* soon after the start of a run */
+#define SIM_CENTRE_DAY_START (9 * 60 + 1) /* soon after the start of a run */
 int sim_day_start_minutes(const struct sim *sim, int node);
 void day_mutant_install(struct central *central);
 

@@ -9,7 +9,7 @@
 
 int sim_day_start_minutes(const struct sim *sim, int node)
 {
-    static const int starts[] = {0, SIM_CENTRE_DAY_START - 2, SIM_CENTRE_DAY_START + 4, 600};
+    static const int starts[] = {0, SIM_CENTRE_DAY_START - 1, SIM_CENTRE_DAY_START + 1, 600};
 
     return starts[(sim->seed / 3 + (uint64_t)node) % (sizeof starts / sizeof *starts)];
 }
