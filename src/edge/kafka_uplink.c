@@ -169,14 +169,16 @@ static enum tb_code open_all(struct tb_kafka_uplink *uplink, struct tb_error *er
         .resend = options->resend,
         .clock = options->clock,
         .hold = strcmp(tb_config_text(options->config, TB_LINK_ON_LOG_LOSS), "alarm") == 0};
-    uplink->heartbeats = (struct tb_heartbeat_sender){.node = node,
-                                                      .version = TB_VERSION,
-                                                      .cursor_name = TB_CURSOR_KAFKA,
-                                                      .outbox = uplink->outbox,
-                                                      .writer = uplink->status_writer,
-                                                      .clock = options->clock,
-                                                      .on_acknowledged = options->on_heartbeat,
-                                                      .ctx = options->ctx};
+    uplink->heartbeats = (struct tb_heartbeat_sender){
+        .node = node,
+        .version = TB_VERSION,
+        .cursor_name = TB_CURSOR_KAFKA,
+        .outbox = uplink->outbox,
+        .writer = uplink->status_writer,
+        .clock = options->clock,
+        .day_start_minutes = (int)tb_config_int(options->config, TB_NODE_DAY_START),
+        .on_acknowledged = options->on_heartbeat,
+        .ctx = options->ctx};
     uplink->topics_ready = !uplink->setup.create;
     uplink->is_open = !options->forced_offline && uplink->topics_ready;
     if (!uplink->is_open)

@@ -353,6 +353,9 @@ START_TEST(nodes_are_shown)
     central.nodes[0].has_clock_offset = true;
     central.nodes[0].clock_offset_ms = -12;
     central.nodes[0].late_orders = 2;
+    memcpy(central.nodes[0].complete_through_date, "2026-11-21", TB_DATE_SIZE);
+    memcpy(central.nodes[0].business_date, "2026-11-22", TB_DATE_SIZE);
+    central.nodes[0].day_ends_at_ms = 1795507200000;
     memcpy(central.nodes[0].version, "0.1.0", 6);
     add_node("till2", TB_NODE_SILENT, 0);
     get("/nodes");
@@ -361,7 +364,9 @@ START_TEST(nodes_are_shown)
         got.body,
         "{\"nodes\":[{\"node\":\"till1\",\"state\":\"behind\","
         "\"lastSeenAt\":\"2026-11-23T09:10:03.660Z\","
-        "\"completeThroughAt\":\"2026-11-23T09:10:03.000Z\",\"pending\":5,"
+        "\"completeThroughAt\":\"2026-11-23T09:10:03.000Z\","
+        "\"completeThroughDate\":\"2026-11-21\",\"businessDate\":\"2026-11-22\","
+        "\"dayEndsAt\":\"2026-11-24T08:00:00.000Z\",\"pending\":5,"
         "\"oldestPendingAt\":\"2026-11-23T09:10:03.500Z\",\"clockOffsetMs\":-12,\"lateOrders\":2,"
         "\"version\":\"0.1.0\",\"epochs\":[{\"epoch\":\"00112233445566aa\",\"completeThrough\":4,"
         "\"lastSequence\":9,\"holes\":[[5,7]]}]},"
@@ -421,6 +426,12 @@ START_TEST(stats_say_until_when_they_are_complete)
     add_node("till2", TB_NODE_BEHIND, 1795425001000);
     get("/orders/stats");
     check_body_has("\"completeThrough\":\"2026-11-23T09:10:01.000Z\",\"heldBackBy\":[\"till2\"]");
+    memcpy(central.nodes[0].complete_through_date, "2026-11-22", TB_DATE_SIZE);
+    get("/orders/stats");
+    ck_assert_ptr_null(strstr(got.body, "completeThroughDate")); /* till2's days are not known */
+    memcpy(central.nodes[1].complete_through_date, "2026-11-21", TB_DATE_SIZE);
+    get("/orders/stats");
+    check_body_has("01.000Z\",\"completeThroughDate\":\"2026-11-21\",\"heldBackBy\":[\"till2\"]");
     add_node("till3", TB_NODE_SILENT, 0); /* nothing is known of it */
     get("/orders/stats");
     check_body_has("\"asOf\":\"2026-11-23T09:10:03.660Z\",\"heldBackBy\":[\"till2\",\"till3\"]");

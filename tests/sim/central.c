@@ -131,6 +131,7 @@ static enum tb_code open_view(struct central *central, struct tb_error *err)
         .database = "tillbox",
         .topic = SIM_TOPIC,
         .bulk_size = 1 + (int)sim_below(&central->sim->centre_random, 40),
+        .day_start_minutes = SIM_CENTRE_DAY_START,
         .clock = &central->clock,
         .random = &central->random.random,
     };
@@ -146,6 +147,7 @@ static enum tb_code open_view(struct central *central, struct tb_error *err)
         gap_mutant_install(central);
     sender_mutants_install(central);
     place_mutant_install(central);
+    day_mutant_install(central);
     return tb_view_mongo_open_reader(central->mongo, &central->view_reader, err);
 }
 

@@ -125,7 +125,9 @@ struct centre {
      * a central parks a sender, or stops. */
     int letters_of[CENTRE_SENDERS][TB_SENDER_REASONS];
     int64_t fault_every_us, fault_due_us, replay_at_us;
-    int by_order[ORACLE_ORDERS_MAX]; /* index in orders + 1, by the oracle's index; 0: none */
+    int64_t
+        day_known_ms[ORACLE_NODES_MAX]; /* since when the database knows a node's days; 0: not */
+    int by_order[ORACLE_ORDERS_MAX];    /* index in orders + 1, by the oracle's index; 0: none */
     /* Which records have a dead letter, in Kafka's topic and in the database. */
     bool has_letter_in_topic[TB_LOG_PARTITIONS][CENTRE_RECORDS_MAX];
     bool has_letter_in_db[TB_LOG_PARTITIONS][CENTRE_RECORDS_MAX];
@@ -155,6 +157,12 @@ void centre_faults_heal(struct sim *sim);
 void centre_past_init(struct sim *sim);
 void centre_past_step(struct sim *sim);
 void centre_past_release(struct sim *sim);
+
+/* check_days.c */
+/* When the business days of nodes and centrals begin. */
+#define SIM_CENTRE_DAY_START (9 * 60 + 1) /* soon after the start of a run */
+int sim_day_start_minutes(const struct sim *sim, int node);
+void day_mutant_install(struct central *central);
 
 /* central.c */
 void central_report_error(const struct central *central, const char *what,

@@ -145,6 +145,7 @@ void check_centre_final(struct sim *sim)
 {
     check_orders(sim);
     check_sums(sim);
+    check_centre_days(sim);
     check_nodes(sim);
     check_dead_letters(&sim->centre);
 }

@@ -3,6 +3,7 @@
  *   check_broker_log.c     every append to the broker's log, every commit of an offset
  *   check_database.c       every write to the database, and what a central serves from it
  *   check_centre.c         a node's orders at the centre, and the node's Kafka cursor
+ *   check_days.c           which orders came after the end of their day
  *   check_centre_final.c   at the end: has everything arrived?
  *
  * Thread:  one.
@@ -15,6 +16,9 @@
 bool check_record_mark(const struct tb_record *record, struct check_mark *ret_mark);
 /* NULL: nothing of the order has arrived. */
 struct centre_order *check_find_order(struct centre *centre, struct tb_str id);
+/* check_days.c: a document of `nodes` is written; at the end, all days. */
+void check_centre_see_node(struct sim *sim, const bson_t *doc);
+void check_centre_days(struct sim *sim);
 /* 0 and "" if the field is missing. path: such as "lines.0.sku". */
 int64_t check_int(const bson_t *doc, const char *key);
 const char *check_str(const bson_t *doc, const char *path);

@@ -180,6 +180,8 @@ static void on_write(void *ctx, const char *collection, const bson_t *old, const
         see_order(ctx, doc);
     if (strcmp(collection, "dead_letters") == 0)
         see_dead_letter(ctx, doc, !old);
+    if (strcmp(collection, "nodes") == 0)
+        check_centre_see_node(ctx, doc);
 }
 
 /* The database rejects one order in so many from some version on, until the faults are over, in

@@ -121,12 +121,15 @@ static void on_durable(void *ctx, int32_t partition, int64_t next)
 static void configure(struct sim_node *node)
 {
     char name_flag[] = "--node", brokers[] = "--kafka-brokers=kafka:9092", log[] = "--log=kafka";
-    char no_file[] = "TILLBOX_CONFIG=/dev/null";
-    char *flags[] = {name_flag, node->name, brokers, log}, *env[] = {no_file, NULL};
+    char no_file[] = "TILLBOX_CONFIG=/dev/null", day_start[40];
+    char *flags[] = {name_flag, node->name, brokers, log}, *env[] = {no_file, day_start, NULL};
+    int minutes = sim_day_start_minutes(node->sim, node->index);
     char client_id[32];
     struct tb_buf report = {0};
     struct tb_error err = {0};
 
+    snprintf(day_start, sizeof day_start, "TILLBOX_NODE_DAY_START=%02d:%02d", minutes / 60,
+             minutes % 60);
     SIM_REQUIRE(tb_config_load(sizeof flags / sizeof *flags, flags, env, "127.0.0.1:0",
                                &node->config, &report, &err) == TB_OK,
                 "%s: configuration: %s", node->name, err.text);
@@ -194,6 +197,8 @@ static enum tb_code open_files(struct sim_node *node, struct tb_error *err)
 {
     const struct tb_store_options options = {.path = node->store_path,
                                              .node = node->name,
+                                             .day_start_minutes =
+                                                 sim_day_start_minutes(node->sim, node->index),
                                              .clock = &node->clock,
                                              .random = &node->random.random};
     struct tb_derived_options derived_options = {.folder = node->folder,

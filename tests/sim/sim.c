@@ -42,6 +42,7 @@ const char *sim_mutant_name(enum sim_mutant mutant)
         [SIM_MUTANT_POSITION_NOT_WRITTEN] = "position-not-written",
         [SIM_MUTANT_CONTINUITY_NOT_CHECKED] = "continuity-not-checked",
         [SIM_MUTANT_GENERATION_LEFT_OUT] = "generation-left-out",
+        [SIM_MUTANT_LATE_BY_CENTRE_ZONE] = "late-by-centre-zone",
     };
 
     return names[mutant];

@@ -92,6 +92,7 @@
     X(READ_BEHIND, "reads that found the view behind")                                            \
     X(CHECKS, "checks of a node's files")                                                         \
     X(BROKER_APPENDED, "connected: events in the broker's log")                                   \
+    X(ORDER_LATE, "connected: days with orders that came after their end")                        \
     X(BROKER_APPENDED_AGAIN, "connected: events appended again")                                  \
     X(CENTRAL_FAILING, "connected: centrals failing")                                             \
     X(CENTRAL_READ, "connected: orders read at a central")                                        \

@@ -21,6 +21,12 @@ static void add_time(struct tb_buf *out, const char *key, int64_t time_ms)
         tb_json_member_time(out, key, time_ms);
 }
 
+static void add_text(struct tb_buf *out, const char *key, const char *text)
+{
+    if (text[0])
+        tb_json_member_str(out, key, tb_str_of(text));
+}
+
 static void add_epoch(struct tb_buf *out, const struct tb_epoch_report *epoch)
 {
     tb_json_open(out, NULL, '{');
@@ -41,6 +47,9 @@ static void add_node(struct tb_buf *out, const struct tb_node_report *node)
     tb_json_member_str(out, "state", tb_str_of(tb_node_state_name(node->state)));
     add_time(out, "lastSeenAt", node->last_seen_at_ms);
     add_time(out, "completeThroughAt", node->complete_through_at_ms);
+    add_text(out, "completeThroughDate", node->complete_through_date);
+    add_text(out, "businessDate", node->business_date);
+    add_time(out, "dayEndsAt", node->day_ends_at_ms);
     if (node->pending >= 0)
         tb_json_member_int(out, "pending", node->pending);
     add_time(out, "oldestPendingAt", node->oldest_pending_at_ms);
@@ -51,8 +60,7 @@ static void add_node(struct tb_buf *out, const struct tb_node_report *node)
         tb_json_member_int(out, "conflicts", node->conflicts);
     if (node->parked > 0)
         tb_json_member_int(out, "parked", node->parked);
-    if (node->version[0] != '\0')
-        tb_json_member_str(out, "version", tb_str_of(node->version));
+    add_text(out, "version", node->version);
     tb_json_open(out, "epochs", '[');
     for (size_t i = 0; i < node->epoch_count; i++)
         add_epoch(out, &node->epochs[i]);
@@ -86,6 +94,19 @@ static int64_t complete_through_ms(const struct tb_node_report_list *list)
     return through_ms;
 }
 
+/* The last business date of which every node's orders arrived, each by its own end of the day; "":
+ * not known. */
+static const char *complete_through_date(const struct tb_node_report_list *list)
+{
+    const char *through = list->count > 0 ? list->nodes[0].complete_through_date : "";
+
+    for (size_t i = 1; i < list->count; i++) {
+        if (strcmp(list->nodes[i].complete_through_date, through) < 0)
+            through = list->nodes[i].complete_through_date;
+    }
+    return through;
+}
+
 static void add_names(struct tb_buf *out, const struct tb_node_report_list *list)
 {
     size_t named = 0;
@@ -107,6 +128,7 @@ enum tb_code tb_nodes_add_completeness(struct tb_api *api, struct tb_arena *aren
     TB_TRY(read_nodes(api, arena, &list, err));
     tb_json_member_time(out, "asOf", tb_clock_wall_ms(api->options.clock));
     add_time(out, "completeThrough", complete_through_ms(&list));
+    add_text(out, "completeThroughDate", complete_through_date(&list));
     tb_json_open(out, "heldBackBy", '[');
     add_names(out, &list);
     tb_buf_addc(out, ']');

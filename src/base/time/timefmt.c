@@ -257,15 +257,52 @@ static int64_t local_day(int64_t time_s, int *ret_minute)
     return days_from_civil((struct civil){local.tm_year + 1900, local.tm_mon + 1, local.tm_mday});
 }
 
-void tb_business_date(int64_t time_ms, int day_start_minutes, char ret_date[TB_DATE_SIZE])
+static int64_t seconds_of(int64_t time_ms)
 {
     int64_t time = clamp(time_ms, TB_TIME_MIN_MS, TB_TIME_MAX_MS);
-    int64_t time_s = (time - ((time % 1000) + 1000) % 1000) / 1000;
+
+    return (time - ((time % 1000) + 1000) % 1000) / 1000;
+}
+
+static int64_t business_day(int64_t time_s, int day_start_minutes)
+{
     int minute;
     int64_t day = local_day(time_s, &minute);
 
-    put_date(ret_date, minute < day_start_minutes ? day - 1 : day);
+    return minute < day_start_minutes ? day - 1 : day;
+}
+
+void tb_business_date(int64_t time_ms, int day_start_minutes, char ret_date[TB_DATE_SIZE])
+{
+    put_date(ret_date, business_day(seconds_of(time_ms), day_start_minutes));
     ret_date[TB_DATE_SIZE - 1] = '\0';
+}
+
+/* By bisection, as tb_date_start_ms. The longest days, on which a clock is put back, have 25
+ * hours; two days always are enough. */
+int64_t tb_business_day_end_ms(int64_t time_ms, int day_start_minutes)
+{
+    int64_t before = seconds_of(time_ms), after = before + 2 * 86400;
+    int64_t day = business_day(before, day_start_minutes);
+
+    while (after - before > 1) {
+        int64_t middle = before + (after - before) / 2;
+
+        if (business_day(middle, day_start_minutes) > day)
+            after = middle;
+        else
+            before = middle;
+    }
+    return after * 1000;
+}
+
+int64_t tb_date_utc_ms(struct tb_str date)
+{
+    struct reader in = {date.ptr, date.ptr + date.len};
+    int64_t days = 0;
+
+    TB_ASSERT(tb_date_valid(date) && read_date(&in, &days));
+    return days * DAY_MS;
 }
 
 /* Finds the first second whose local date is `date` or later, by bisection. (mktime would fail

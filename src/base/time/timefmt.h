@@ -27,5 +27,8 @@ bool tb_zone_known(const char *name); /* would tb_zone_set accept it? */
 /* Writes the date of the business day: the local date, or the day before if the local time is
  * before day_start_minutes. */
 void tb_business_date(int64_t time_ms, int day_start_minutes, char ret_date[TB_DATE_SIZE]);
-/* The moment at which a valid date begins in the process's zone. */
+/* The moment at which that business day ends: the next one begins. */
+int64_t tb_business_day_end_ms(int64_t time_ms, int day_start_minutes);
+/* The moment at which a valid date begins in the process's zone, and in UTC. */
 int64_t tb_date_start_ms(struct tb_str date);
+int64_t tb_date_utc_ms(struct tb_str date);

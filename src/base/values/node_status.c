@@ -1,5 +1,5 @@
 #include "base/values/node_status.h"
-#include "base/time/timefmt.h"
+#include "base/time/day_ends.h"
 
 void tb_heartbeat_encode(struct tb_buf *out, const struct tb_heartbeat *heartbeat)
 {
@@ -12,6 +12,10 @@ void tb_heartbeat_encode(struct tb_buf *out, const struct tb_heartbeat *heartbea
     if (heartbeat->oldest_pending_at_ms > 0)
         tb_json_member_time(out, "oldestPendingAt", heartbeat->oldest_pending_at_ms);
     tb_json_member_int(out, "clockMs", heartbeat->clock_ms);
+    if (heartbeat->business_date[0]) {
+        tb_json_member_str(out, "businessDate", tb_str_of(heartbeat->business_date));
+        tb_json_member_time(out, "dayEndsAt", heartbeat->day_ends_at_ms);
+    }
     tb_json_member_str(out, "version", tb_str_of(heartbeat->version));
     tb_buf_addc(out, '}');
 }
@@ -58,6 +62,24 @@ static bool read_count(const struct tb_json *value, const char *key, int64_t *re
     return true;
 }
 
+/* True if there is none, too: both members or neither. */
+static bool read_day(const struct tb_json *value, struct tb_heartbeat *heartbeat)
+{
+    const struct tb_json *date = tb_json_get(value, "businessDate");
+    const struct tb_json *ends_at = tb_json_get(value, "dayEndsAt");
+    struct tb_str text;
+
+    if (!date || !ends_at)
+        return !date && !ends_at;
+    text = tb_json_string(date);
+    if (!text.ptr || !tb_date_valid(text) ||
+        !tb_time_parse(tb_json_string(ends_at), &heartbeat->day_ends_at_ms) ||
+        !tb_day_end_possible(text, heartbeat->day_ends_at_ms))
+        return false;
+    memcpy(heartbeat->business_date, text.ptr, TB_DATE_SIZE - 1);
+    return true;
+}
+
 enum tb_code tb_heartbeat_decode(const struct tb_json *value, struct tb_heartbeat *ret_heartbeat,
                                  struct tb_error *err)
 {
@@ -73,7 +95,9 @@ enum tb_code tb_heartbeat_decode(const struct tb_json *value, struct tb_heartbea
         !read_count(value, "deliveredSequence", &heartbeat.delivered_sequence) ||
         !read_count(value, "pending", &heartbeat.pending) ||
         !read_count(value, "clockMs", &heartbeat.clock_ms) ||
-        (oldest && !tb_time_parse(tb_json_string(oldest), &heartbeat.oldest_pending_at_ms)))
+        heartbeat.clock_ms > TB_TIME_MAX_MS ||
+        (oldest && !tb_time_parse(tb_json_string(oldest), &heartbeat.oldest_pending_at_ms)) ||
+        !read_day(value, &heartbeat))
         return tb_error_set(err, TB_INVALID, "not a heartbeat: a field is missing or wrong");
     *ret_heartbeat = heartbeat;
     return TB_OK;

@@ -2,6 +2,7 @@
  * node-status. */
 #pragma once
 #include "base/json/json.h"
+#include "base/time/timefmt.h"
 #include "base/values/uuid.h"
 
 /* A node's name: 1 to 32 letters, digits and '-'; and a NUL. */
@@ -14,12 +15,18 @@ struct tb_heartbeat {
     int64_t last_sequence, delivered_sequence, pending;
     int64_t oldest_pending_at_ms; /* 0: nothing is pending */
     int64_t clock_ms;             /* the node's wall clock when it sent the heartbeat */
-    /* Not encoded: the reader sets it from the record's timestamp. */
+    /* The business day at clock_ms, and the moment at which it ends, both by the node's time zone
+     * and start of the day. ""; 0: the node is of a version that does not tell. */
+    char business_date[TB_DATE_SIZE];
+    int64_t day_ends_at_ms;
+    /* Not encoded: the reader knows it. False: nobody has seen when it arrived, only that it was
+     * not after arrived_at_ms. */
     int64_t arrived_at_ms;
+    bool arrival_seen;
 };
 /* Encodes
  * {"node","epoch","lastSequence","deliveredSequence","pending","oldestPendingAt","clockMs",
- * "version"}. */
+ * "businessDate","dayEndsAt","version"}. */
 void tb_heartbeat_encode(struct tb_buf *out, const struct tb_heartbeat *heartbeat);
 /* TB_INVALID: the value is no heartbeat. */
 TB_CHECKED enum tb_code tb_heartbeat_decode(const struct tb_json *value,

@@ -34,7 +34,8 @@ struct tb_header {
 struct tb_record {
     int32_t partition;        /* set by readers; a writer chooses it from the key */
     int64_t offset;           /* set by readers */
-    int64_t timestamp_ms;     /* set by the log when it appends */
+    int64_t timestamp_ms;     /* set by the log when it appends, unless: */
+    bool sender_time;         /* set by readers: timestamp_ms is by the clock of who sent it */
     struct tb_str key, value; /* an absent value is a null record */
     const struct tb_header *headers;
     size_t header_count;

@@ -1,4 +1,5 @@
 #include "bridge/relay/heartbeat.h"
+#include "base/time/timefmt.h"
 #include "base/values/node_status.h"
 #include <stdio.h>
 
@@ -15,6 +16,8 @@ static void write_value(struct tb_heartbeat_sender *sender, const struct tb_outb
     snprintf(beat.node, sizeof beat.node, "%s", sender->node);
     snprintf(beat.epoch, sizeof beat.epoch, "%s", status->epoch);
     snprintf(beat.version, sizeof beat.version, "%s", sender->version);
+    tb_business_date(beat.clock_ms, sender->day_start_minutes, beat.business_date);
+    beat.day_ends_at_ms = tb_business_day_end_ms(beat.clock_ms, sender->day_start_minutes);
     tb_buf_clear(&sender->value);
     tb_heartbeat_encode(&sender->value, &beat);
 }

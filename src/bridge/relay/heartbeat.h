@@ -2,7 +2,8 @@
  * events it does not have yet.
  *
  * One is sent when the connection opens and then every 30 s: last and delivered sequence, number
- * and age of undelivered events, and the node's clock, as they are at that moment.
+ * and age of undelivered events, the node's clock, its business day and when that ends, as they
+ * are at that moment. The centre need not know the node's time zone.
  *
  * Thread:  the thread that owns the writer and the outbox reader.
  * Memory:  borrows what its fields point to.
@@ -20,6 +21,7 @@ struct tb_heartbeat_sender {
     struct tb_outbox_reader *outbox;
     struct tb_log_writer *writer;
     const struct tb_clock *clock;
+    int day_start_minutes; /* when a business day begins, in the process's time zone */
     /* The log has acknowledged a heartbeat that told this position and, read after it, this order
      * number. NULL: nobody wants to know. */
     void (*on_acknowledged)(void *ctx, const char *epoch, int64_t sequence, int64_t number);

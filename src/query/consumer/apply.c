@@ -47,7 +47,7 @@ static enum tb_code prefetch(struct tb_consumer *consumer, const struct tb_log_b
 }
 
 /* A centre's dead letters expire by the wall clock. One that died is not older than its record, so
- * a clock that is behind makes none seem old. */
+ * a clock that is behind makes none seem old. A sender's clock says nothing. */
 static void set_times(struct tb_consumer *consumer, const struct tb_log_batch *part)
 {
     const struct tb_consumer_options *options = &consumer->options;
@@ -59,7 +59,7 @@ static void set_times(struct tb_consumer *consumer, const struct tb_log_batch *p
         return;
     }
     for (size_t i = 0; i < part->count; i++)
-        if (part->records[i].timestamp_ms > plan->planned_at_ms)
+        if (!part->records[i].sender_time && part->records[i].timestamp_ms > plan->planned_at_ms)
             plan->planned_at_ms = part->records[i].timestamp_ms;
     plan->kept_from_ms = plan->planned_at_ms;
 }

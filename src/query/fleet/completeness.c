@@ -177,8 +177,10 @@ enum tb_code tb_node_report_make(const char *name, const struct tb_node *node,
         status.last_seen_at_ms = node->last.arrived_at_ms;
         status.pending = node->last.pending;
         status.oldest_pending_at_ms = node->last.oldest_pending_at_ms;
-        status.has_clock_offset = true;
-        status.clock_offset_ms = node->last.clock_ms - node->last.arrived_at_ms;
+        status.has_clock_offset = node->has_clock_offset;
+        status.clock_offset_ms = node->clock_offset_ms;
+        memcpy(status.business_date, node->last.business_date, sizeof status.business_date);
+        status.day_ends_at_ms = node->last.day_ends_at_ms;
     }
     for (size_t i = 0; i < received_count; i++) {
         if (received[i].last_at_ms > status.last_seen_at_ms)
@@ -189,6 +191,9 @@ enum tb_code tb_node_report_make(const char *name, const struct tb_node *node,
     /* The view lacks an event that has arrived: from then on it is not complete. */
     if (findings->held_since_ms > 0 && status.complete_through_at_ms >= findings->held_since_ms)
         status.complete_through_at_ms = findings->held_since_ms - 1;
+    if (node && !tb_day_ends_last_over(&node->day_ends, status.complete_through_at_ms,
+                                       status.complete_through_date))
+        status.complete_through_date[0] = '\0';
     status.state = findings->refuses_epochs || is_forked(node, received, received_count, now_ms)
                        ? TB_NODE_FORKED
                        : state_of(&status, now_ms);

@@ -14,6 +14,29 @@ void tb_heartbeat_feed_init(struct tb_heartbeat_feed *feed,
     feed->backoff = (struct tb_backoff){.base_ms = RETRY_BASE_MS, .cap_ms = RETRY_CAP_MS};
 }
 
+static void forget_ends(struct tb_heartbeat_feed *feed)
+{
+    memset(feed->at_end, 0, sizeof feed->at_end);
+}
+
+/* Has the batch come while we were waiting for it? Notes whether we will be for the next one. */
+static bool watch(struct tb_heartbeat_feed *feed, const struct tb_log_batch *batch)
+{
+    struct tb_log_reader *reader = feed->options.reader;
+    int64_t next = batch->records[batch->count - 1].offset + 1;
+    bool *at_end = &feed->at_end[batch->partition];
+    bool watched = *at_end && feed->assignments[batch->partition] == batch->assignment;
+    struct tb_log_range range;
+    struct tb_error err = {0};
+
+    if (reader->ops->position)
+        next = reader->ops->position(reader, batch->partition);
+    *at_end = next >= 0 && reader->ops->range(reader, batch->partition, &range, &err) == TB_OK &&
+              next >= range.end;
+    feed->assignments[batch->partition] = batch->assignment;
+    return watched;
+}
+
 static bool read_heartbeat(const struct tb_record *record, struct tb_heartbeat *ret_heartbeat)
 {
     TB_CLEANUP(tb_json_freep) struct tb_json *root = NULL;
@@ -24,17 +47,34 @@ static bool read_heartbeat(const struct tb_record *record, struct tb_heartbeat *
         tb_heartbeat_decode(root, ret_heartbeat, &err) != TB_OK)
         return false;
     ret_heartbeat->arrived_at_ms = record->timestamp_ms;
+    ret_heartbeat->arrival_seen = true;
     return true;
+}
+
+/* Ends of partitions are asked for only where they matter. */
+static bool has_sender_time(const struct tb_log_batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        if (batch->records[i].sender_time)
+            return true;
+    }
+    return false;
 }
 
 static void add_batch(struct tb_heartbeat_feed *feed, const struct tb_log_batch *batch)
 {
+    bool watched = has_sender_time(batch) && watch(feed, batch);
+
     for (size_t i = 0; i < batch->count; i++) {
         struct tb_heartbeat_record *next = &feed->unsaved[feed->unsaved_count];
 
         if (!read_heartbeat(&batch->records[i], &next->heartbeat)) {
             feed->invalid_count++;
             continue;
+        }
+        if (batch->records[i].sender_time) {
+            next->heartbeat.arrived_at_ms = feed->polled_at_ms;
+            next->heartbeat.arrival_seen = watched;
         }
         next->offset = batch->records[i].offset;
         feed->unsaved_count++;
@@ -72,16 +112,27 @@ static enum tb_code set_paused(struct tb_heartbeat_feed *feed, bool paused, stru
     return TB_OK;
 }
 
-static enum tb_code work(struct tb_heartbeat_feed *feed, int64_t wait_ms, struct tb_error *err)
+static enum tb_code poll(struct tb_heartbeat_feed *feed, int64_t wait_ms,
+                         struct tb_log_batch *ret_batch, struct tb_error *err)
 {
     struct tb_log_reader *reader = feed->options.reader;
+    int64_t before_ms = feed->polled_at_ms;
+
+    TB_TRY(reader->ops->poll(reader, TB_HEARTBEAT_FEED_MAX, wait_ms, ret_batch, err));
+    feed->polled_at_ms = tb_clock_wall_ms(feed->options.clock);
+    if (feed->polled_at_ms - before_ms > wait_ms + TB_HEARTBEAT_FEED_GAP_MS)
+        forget_ends(feed);
+    return TB_OK;
+}
+
+static enum tb_code work(struct tb_heartbeat_feed *feed, int64_t wait_ms, struct tb_error *err)
+{
     struct tb_log_batch batch = {0};
 
     TB_TRY(save(feed, err));
     TB_TRY(set_paused(feed, false, err));
     /* While failing, an answer without records shows that the log works again. */
-    TB_TRY(reader->ops->poll(reader, TB_HEARTBEAT_FEED_MAX, feed->failing ? 0 : wait_ms, &batch,
-                             err));
+    TB_TRY(poll(feed, feed->failing ? 0 : wait_ms, &batch, err));
     if (batch.count > 0)
         add_batch(feed, &batch);
     return save(feed, err);
@@ -138,6 +189,7 @@ int64_t tb_heartbeat_feed_step(struct tb_heartbeat_feed *feed, int64_t wait_ms)
         return 0;
     }
     set_failing(feed, true, &err);
+    forget_ends(feed);
     feed->retry_at_ms = now_ms + tb_backoff_next_ms(&feed->backoff, feed->options.random);
     (void)!set_paused(feed, true, &ignored);
     return 0;

@@ -1,5 +1,11 @@
 /* Heartbeat feed: reads heartbeats from the topic node-status and saves them.
  *
+ * When a heartbeat arrived the log's timestamp says. If the topic keeps the sender's time instead,
+ * which is by the very clock that is to be judged, the central's clock says it, but only of
+ * heartbeats that came while the central was waiting for them: those of a backlog it reads long
+ * after they arrived (nodes.h says what is made of them). It was waiting if it had read the
+ * partition up to its end, and has polled without a failure or a pause since.
+ *
  * A record that is no heartbeat is counted and skipped. A heartbeat that cannot be saved is
  * retried for ever while the reader is polled on; saving one twice changes nothing.
  *
@@ -11,6 +17,9 @@
 #include "bridge/log/place.h"
 #include "query/fleet/nodes.h"
 
+/* A central that has not polled for so long, beyond what a poll waits, was not watching: it was
+ * stopped, or its machine slept. */
+#define TB_HEARTBEAT_FEED_GAP_MS 5000
 /* Heartbeats that are read and saved together. */
 #define TB_HEARTBEAT_FEED_MAX 256
 
@@ -36,6 +45,9 @@ struct tb_heartbeat_feed {
     bool commit_due; /* the batch's next offset is not committed to the log yet */
     int32_t commit_partition;
     struct tb_log_place commit_place;
+    bool at_end[TB_LOG_PARTITIONS_MAX];          /* read up to the end, and watched since */
+    uint64_t assignments[TB_LOG_PARTITIONS_MAX]; /* the one of at_end */
+    int64_t polled_at_ms;                        /* when the last poll ended; our wall clock */
     bool paused, failing;
     int64_t retry_at_ms;    /* monotonic */
     uint64_t invalid_count; /* records that are no heartbeats */

@@ -54,6 +54,13 @@ static void thin_marks(struct tb_node *node)
     node->mark_count = count;
 }
 
+/* Its clock was set back: orders of a time that has passed are taken again. */
+static void lower_marks(struct tb_node *node, int64_t clock_ms)
+{
+    for (size_t i = node->mark_count; i > 0 && node->marks[i - 1].clock_ms > clock_ms; i--)
+        node->marks[i - 1].clock_ms = clock_ms;
+}
+
 static void add_mark(struct tb_node *node, const struct tb_heartbeat *heartbeat)
 {
     struct tb_node_mark mark = {heartbeat->last_sequence, heartbeat->clock_ms};
@@ -62,7 +69,7 @@ static void add_mark(struct tb_node *node, const struct tb_heartbeat *heartbeat)
     if (last && mark.sequence < last->sequence)
         return;
     if (last && mark.clock_ms < last->clock_ms)
-        mark.clock_ms = last->clock_ms; /* its clock was set back */
+        lower_marks(node, mark.clock_ms);
     if (last && mark.sequence == last->sequence) {
         *last = mark;
         return;
@@ -84,19 +91,41 @@ static bool is_late(const struct tb_node *node, const struct tb_heartbeat *heart
            heartbeat->clock_ms < node->last.clock_ms;
 }
 
+/* When a heartbeat arrived that nobody has seen arriving: as late as its node's clock says, as far
+ * as we know how wrong that is; never before the last one, and never after it was read. */
+static int64_t estimate_arrival(const struct tb_node *node, const struct tb_heartbeat *heartbeat)
+{
+    int64_t at_ms = heartbeat->clock_ms - (node->has_clock_offset ? node->clock_offset_ms : 0);
+
+    if (at_ms < node->last.arrived_at_ms)
+        at_ms = node->last.arrived_at_ms;
+    return at_ms < heartbeat->arrived_at_ms ? at_ms : heartbeat->arrived_at_ms;
+}
+
 void tb_node_apply_heartbeat(struct tb_node *node, const struct tb_heartbeat *heartbeat)
 {
     struct tb_node_epoch *epoch;
+    int64_t arrived_at_ms = heartbeat->arrived_at_ms;
 
     if (is_late(node, heartbeat))
         return;
+    if (!heartbeat->arrival_seen)
+        arrived_at_ms = estimate_arrival(node, heartbeat);
     epoch = move_epoch_to_end(node, heartbeat);
     if (heartbeat->last_sequence < epoch->last_sequence)
         epoch->went_back = true;
     else
         epoch->last_sequence = heartbeat->last_sequence;
     add_mark(node, heartbeat);
+    if (heartbeat->business_date[0])
+        tb_day_ends_note(&node->day_ends, tb_str_of(heartbeat->business_date),
+                         heartbeat->day_ends_at_ms);
+    if (heartbeat->arrival_seen) {
+        node->has_clock_offset = true;
+        node->clock_offset_ms = heartbeat->clock_ms - arrived_at_ms;
+    }
     node->last = *heartbeat;
+    node->last.arrived_at_ms = arrived_at_ms;
 }
 
 int64_t tb_sequence_chunk_of(int64_t sequence)

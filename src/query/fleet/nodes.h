@@ -10,6 +10,7 @@
  * Errors:  TB_INTERNAL: out of memory.
  * Units:   Unix milliseconds (_ms); 0: not known, unless stated. */
 #pragma once
+#include "base/time/day_ends.h"
 #include "base/values/node_status.h"
 #include "order/order.h"
 
@@ -45,6 +46,10 @@ struct tb_node {
         int64_t sequence, clock_ms;
     } marks[TB_NODE_MARKS_MAX];
     size_t mark_count;
+    /* The node's clock minus ours, when we last saw a heartbeat arrive. */
+    bool has_clock_offset;
+    int64_t clock_offset_ms;
+    struct tb_day_ends day_ends;
 };
 /* NULL: no heartbeat of that epoch has arrived, or it was too long ago. */
 const struct tb_node_epoch *tb_node_find_epoch(const struct tb_node *node, const char *epoch);
@@ -94,7 +99,12 @@ struct tb_node_report {
     int64_t pending;                /* as last reported; -1: not known */
     int64_t oldest_pending_at_ms;
     bool has_clock_offset;
-    int64_t clock_offset_ms; /* its clock minus the log's */
+    int64_t clock_offset_ms;          /* its clock minus the log's, or the central's */
+    char business_date[TB_DATE_SIZE]; /* as last reported; "": not known */
+    int64_t day_ends_at_ms;
+    /* The last of its business days of which every order arrived, by its own ends of days. "": not
+     * known. */
+    char complete_through_date[TB_DATE_SIZE];
     int64_t late_orders;
     int64_t conflicts, parked; /* open dead letters of its events with these reasons */
     struct tb_epoch_report {

@@ -128,6 +128,7 @@ struct tb_plan_origin {
     struct tb_str node, event_id; /* letters, digits, - ; event_id may be absent */
     char epoch[17];
     int64_t sequence, timestamp_ms;
+    bool sender_time; /* as in struct tb_record */
 };
 struct tb_plan {
     struct tb_arena arena; /* also of the parsed values that the orders point into */

@@ -71,7 +71,8 @@ void tb_plan_add_origin(struct tb_plan *plan, const struct tb_record *record,
 {
     struct tb_plan_origin origin = {.node = tb_plan_source_node(headers->source),
                                     .event_id = headers->id,
-                                    .timestamp_ms = record->timestamp_ms};
+                                    .timestamp_ms = record->timestamp_ms,
+                                    .sender_time = record->sender_time};
 
     if (!tb_node_name_valid(origin.node) || !tb_epoch_valid(headers->epoch) ||
         !tb_plan_parse_number(headers->sequence, &origin.sequence) || origin.sequence == 0)

@@ -2,6 +2,7 @@
  * the figures of that moment. Method: a real store, a writer that keeps its records, a fake clock.
  */
 #include "base/json/json.h"
+#include "base/time/timefmt.h"
 #include "bridge/relay/heartbeat.h"
 #include "store/fixture.h"
 #include <stdio.h>
@@ -169,6 +170,24 @@ START_TEST(values_are_of_the_moment)
 }
 END_TEST
 
+/* The business day and its end are those of the node's zone and day start. */
+START_TEST(the_day_is_the_nodes_own)
+{
+    struct tb_error err = {0};
+    struct tb_json *root = NULL;
+
+    ck_ok(tb_zone_set("America/Los_Angeles", &err));
+    beats.day_start_minutes = 5 * 60;
+    f.clock.wall_ms = 1767225600000; /* 2026-01-01T00:00Z */
+    (void)tb_heartbeat_sender_step(&beats, true);
+    ck_ok(tb_json_parse(tb_str_of(out.value), 4, &root, &err));
+    ck_assert(tb_str_eq(tb_json_string(tb_json_get(root, "businessDate")), TB_STR("2025-12-31")));
+    ck_assert(tb_str_eq(tb_json_string(tb_json_get(root, "dayEndsAt")),
+                        TB_STR("2026-01-01T13:00:00.000Z")));
+    tb_json_free(root);
+}
+END_TEST
+
 /* A heartbeat that failed is replaced after TB_HEARTBEAT_RETRY_MS. */
 START_TEST(failures_are_retried)
 {
@@ -207,6 +226,7 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, at_once_and_every_half_minute);
     tcase_add_test(tc, values_are_of_the_moment);
+    tcase_add_test(tc, the_day_is_the_nodes_own);
     tcase_add_loop_test(tc, failures_are_retried, 0, 3);
     tcase_add_test(tc, one_at_a_time);
     suite_add_tcase(suite, tc);

@@ -19,6 +19,10 @@ static struct fixture {
     size_t down_left; /* so many further calls of note fail */
     int64_t noted[NODES];
     size_t troubles, recoveries;
+    bool sender_time; /* the topic keeps the time of the sender's clock, which is two hours behind
+                       */
+    int64_t last_at_ms;
+    bool last_seen;
 } f;
 
 static enum tb_code note(void *ctx, const struct tb_heartbeat_record *list, size_t count,
@@ -36,7 +40,12 @@ static enum tb_code note(void *ctx, const struct tb_heartbeat_record *list, size
         ck_assert_int_le(list[i].heartbeat.last_sequence, f.noted[node] + 1);
         if (list[i].heartbeat.last_sequence > f.noted[node])
             f.noted[node] = list[i].heartbeat.last_sequence;
-        ck_assert_int_eq(list[i].heartbeat.arrived_at_ms, 1000 + list[i].offset);
+        f.last_at_ms = list[i].heartbeat.arrived_at_ms;
+        f.last_seen = list[i].heartbeat.arrival_seen;
+        if (f.sender_time)
+            continue;
+        ck_assert_int_eq(f.last_at_ms, 1000 + list[i].offset);
+        ck_assert(f.last_seen);
     }
     return TB_OK;
 }
@@ -80,7 +89,9 @@ static void add(const char *key, const char *value)
     struct tb_record record = {.key = tb_str_of(key), .value = tb_str_of(value)};
     int32_t p = tb_log_partition(record.key, TB_LOG_PARTITIONS);
 
-    record.timestamp_ms = 1000 + (int64_t)f.log.counts[p];
+    record.timestamp_ms =
+        f.sender_time ? f.clock.wall_ms - 7200000 : 1000 + (int64_t)f.log.counts[p];
+    record.sender_time = f.sender_time;
     group_log_add(&f.log, &record);
 }
 
@@ -197,6 +208,77 @@ START_TEST(no_heartbeat_is_lost_despite_faults)
 }
 END_TEST
 
+static void beat_now(void)
+{
+    static char values[32][256];
+    static int count;
+
+    snprintf(values[count], sizeof values[count],
+             "{\"node\":\"till1\",\"epoch\":\"0123456789abcdef\",\"lastSequence\":0,"
+             "\"deliveredSequence\":0,\"pending\":0,\"clockMs\":5,\"version\":\"0.1.0\"}");
+    add("till1", values[count++]);
+}
+
+/* Reads all, and requires what is known of the last one's arrival. */
+static void check_last(bool seen)
+{
+    int64_t from_ms = f.clock.wall_ms;
+
+    f.last_at_ms = -1;
+    for (int steps = 0; steps < 50 && (f.last_at_ms < 0 || !all_committed() || f.feed.failing);
+         steps++)
+        step();
+    ck_assert(f.last_seen == seen);
+    ck_assert_int_ge(f.last_at_ms, from_ms); /* by our clock */
+    ck_assert_int_le(f.last_at_ms, f.clock.wall_ms);
+}
+
+/* The sender's time says nothing of when a heartbeat arrived. Ours does if we were waiting for it,
+ * and not if it was waiting for us. */
+START_TEST(only_what_was_seen_arriving_judges_a_clock)
+{
+    f.sender_time = true;
+    for (int i = 0; i < 10; i++)
+        beat_now();
+    check_last(false); /* a backlog */
+    beat_now();
+    check_last(true);
+    fake_clock_advance(&f.clock, 3600000); /* we were stopped */
+    beat_now();
+    check_last(false);
+    beat_now();
+    check_last(true);
+    f.log.down = true; /* for us */
+    step();
+    beat_now();
+    f.log.down = false;
+    check_last(false);
+    beat_now();
+    check_last(true);
+    f.down = true; /* nothing can be saved; it was seen all the same */
+    beat_now();
+    step();
+    f.down = false;
+    fake_clock_advance(&f.clock, 60000);
+    f.last_at_ms = -1;
+    for (int steps = 0; steps < 50 && f.last_at_ms < 0; steps++)
+        step();
+    ck_assert(f.last_seen);
+    ck_assert_int_le(f.last_at_ms, f.clock.wall_ms - 60000);
+    beat_now();
+    check_last(false);
+    for (int member = 1; member >= 0; member--) { /* another central had the partition */
+        for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+            group_log_assign(&f.log, p, member);
+        step();
+    }
+    beat_now();
+    check_last(false);
+    beat_now();
+    check_last(true);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("query/node_feed");
@@ -207,6 +289,7 @@ int main(void)
     tcase_add_test(tc, other_records_are_skipped);
     tcase_add_test(tc, a_failed_save_is_retried_and_the_reader_polled);
     tcase_add_loop_test(tc, no_heartbeat_is_lost_despite_faults, 0, 20);
+    tcase_add_test(tc, only_what_was_seen_arriving_judges_a_clock);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }

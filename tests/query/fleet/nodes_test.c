@@ -23,7 +23,8 @@ static struct tb_heartbeat beat(const char *epoch, int64_t last, int64_t at_ms)
     struct tb_heartbeat heartbeat = {.last_sequence = last,
                                      .delivered_sequence = last,
                                      .clock_ms = at_ms + 250,
-                                     .arrived_at_ms = at_ms};
+                                     .arrived_at_ms = at_ms,
+                                     .arrival_seen = true};
 
     snprintf(heartbeat.node, sizeof heartbeat.node, "till1");
     snprintf(heartbeat.epoch, sizeof heartbeat.epoch, "%s", epoch);
@@ -39,6 +40,11 @@ START_TEST(a_heartbeat_can_be_decoded_again)
     struct tb_buf text = {0};
 
     sent.arrived_at_ms = 0;
+    sent.arrival_seen = false;
+    if (_i) {
+        memcpy(sent.business_date, "2025-12-31", TB_DATE_SIZE);
+        sent.day_ends_at_ms = NOW_MS + 8 * 3600000;
+    }
     sent.pending = 3;
     sent.oldest_pending_at_ms = _i ? NOW_MS - 5 : 0;
     tb_heartbeat_encode(&text, &sent);
@@ -49,6 +55,10 @@ START_TEST(a_heartbeat_can_be_decoded_again)
     tb_buf_release(&text);
 }
 END_TEST
+
+#define BEAT_WITH(members)                                                                        \
+    "{\"node\":\"a\",\"epoch\":\"0123456789abcdef\",\"lastSequence\":1,"                          \
+    "\"deliveredSequence\":1,\"pending\":0,\"clockMs\":1,\"version\":\"1\"," members "}"
 
 START_TEST(other_objects_are_refused)
 {
@@ -72,6 +82,14 @@ START_TEST(other_objects_are_refused)
         "{\"node\":\"a\",\"epoch\":\"0123456789abcdef\","
         "\"lastSequence\":1,\"deliveredSequence\":1,"
         "\"pending\":0,\"clockMs\":1,\"version\":\"1\",\"oldestPendingAt\":\"yesterday\"}",
+        "{\"node\":\"a\",\"epoch\":\"0123456789abcdef\","
+        "\"lastSequence\":1,\"deliveredSequence\":1,"
+        "\"pending\":0,\"clockMs\":9007199254740991,\"version\":\"1\"}",
+        BEAT_WITH("\"businessDate\":\"2026-11-29\""),
+        BEAT_WITH("\"dayEndsAt\":\"2026-11-30T00:00:00Z\""),
+        BEAT_WITH("\"businessDate\":\"2026-11-31\",\"dayEndsAt\":\"2026-11-30T00:00:00Z\""),
+        BEAT_WITH("\"businessDate\":\"2026-11-29\",\"dayEndsAt\":\"2026-12-03T00:00:00Z\""),
+        BEAT_WITH("\"businessDate\":20261129,\"dayEndsAt\":\"2026-11-30T00:00:00Z\""),
     };
     struct tb_heartbeat got;
     struct tb_json *json = NULL;
@@ -403,6 +421,103 @@ START_TEST(behind_while_anything_is_missing)
 }
 END_TEST
 
+/* Where the topic has the sender's time, only heartbeats that were seen arriving judge a clock. By
+ * what is known of it, the others are placed in time: no live node is silent because its clock is
+ * behind, and no dead one current because it is ahead. */
+START_TEST(a_wrong_clock_hides_nothing)
+{
+    const int64_t offset_ms = _i * INT64_C(2) * 3600000 - 2 * 3600000; /* behind, right, ahead */
+    struct tb_node node = {0};
+    struct tb_heartbeat heartbeat = beat(EPOCH_A, 0, NOW_MS);
+
+    heartbeat.clock_ms = NOW_MS + offset_ms;
+    tb_node_apply_heartbeat(&node, &heartbeat);
+    ck_assert_int_eq(judge(&node, NULL, 0, NOW_MS).clock_offset_ms, offset_ms);
+    ck_assert_int_eq(judge(&node, NULL, 0, NOW_MS + TB_NODE_SILENT_MS).state, TB_NODE_CURRENT);
+    ck_assert_int_eq(judge(&node, NULL, 0, NOW_MS + TB_NODE_SILENT_MS + 1).state, TB_NODE_SILENT);
+    /* One that arrived half a minute later is read an hour later. */
+    heartbeat.arrival_seen = false;
+    heartbeat.clock_ms += 30000;
+    heartbeat.arrived_at_ms = NOW_MS + 3600000;
+    tb_node_apply_heartbeat(&node, &heartbeat);
+    ck_assert_int_eq(node.last.arrived_at_ms, NOW_MS + 30000);
+    ck_assert_int_eq(judge(&node, NULL, 0, NOW_MS + 3600000).state, TB_NODE_SILENT);
+    ck_assert_int_eq(judge(&node, NULL, 0, NOW_MS + 3600000).clock_offset_ms, offset_ms);
+    /* Its clock is set meanwhile: what is not seen stays between the last one and its reading. */
+    heartbeat.clock_ms = NOW_MS - 86400000;
+    tb_node_apply_heartbeat(&node, &heartbeat);
+    ck_assert_int_eq(node.last.arrived_at_ms, NOW_MS + 30000);
+    heartbeat.clock_ms = NOW_MS + 86400000;
+    tb_node_apply_heartbeat(&node, &heartbeat);
+    ck_assert_int_eq(node.last.arrived_at_ms, NOW_MS + 3600000);
+    heartbeat.arrived_at_ms += 30000;
+    heartbeat.clock_ms = heartbeat.arrived_at_ms;
+    heartbeat.arrival_seen = true;
+    tb_node_apply_heartbeat(&node, &heartbeat);
+    ck_assert_int_eq(judge(&node, NULL, 0, NOW_MS + 3630000).clock_offset_ms, 0);
+    ck_assert_int_eq(judge(&node, NULL, 0, NOW_MS + 3630000).state, TB_NODE_CURRENT);
+}
+END_TEST
+
+/* Nobody has seen a heartbeat arrive: the offset is not known, and not 0. */
+START_TEST(a_clock_that_was_not_judged_has_no_offset)
+{
+    struct tb_node node = {0};
+    struct tb_heartbeat heartbeat = beat(EPOCH_A, 0, NOW_MS);
+
+    heartbeat.arrival_seen = false;
+    tb_node_apply_heartbeat(&node, &heartbeat);
+    ck_assert(!judge(&node, NULL, 0, NOW_MS).has_clock_offset);
+    ck_assert_int_eq(node.last.arrived_at_ms, NOW_MS); /* never after it was read */
+}
+END_TEST
+
+/* A day is complete when everything up to its end has arrived, which is the node's own end. */
+START_TEST(a_day_is_complete_by_the_nodes_own_end)
+{
+    struct tb_node node = {0};
+    struct tb_sequence_chunk chunks[8];
+    struct tb_received_sequences received;
+    struct tb_heartbeat heartbeat = beat(EPOCH_A, 3, NOW_MS - 250); /* its clock: midnight UTC */
+    struct tb_node_report status;
+
+    receive_through(&received, chunks, 3);
+    tb_node_apply_heartbeat(&node, &heartbeat);
+    ck_assert_str_eq(judge(&node, &received, 1, NOW_MS).complete_through_date, "");
+    memcpy(heartbeat.business_date, "2025-12-31", TB_DATE_SIZE);
+    heartbeat.day_ends_at_ms = NOW_MS + 8 * 3600000; /* Los Angeles */
+    tb_node_apply_heartbeat(&node, &heartbeat);
+    status = judge(&node, &received, 1, NOW_MS);
+    ck_assert_str_eq(status.complete_through_date, "2025-12-30");
+    ck_assert_str_eq(status.business_date, "2025-12-31");
+    ck_assert_int_eq(status.day_ends_at_ms, NOW_MS + 8 * 3600000);
+    heartbeat.clock_ms = NOW_MS + 8 * 3600000 - 1;
+    tb_node_apply_heartbeat(&node, &heartbeat);
+    ck_assert_str_eq(judge(&node, &received, 1, NOW_MS).complete_through_date, "2025-12-30");
+    heartbeat.clock_ms++;
+    memcpy(heartbeat.business_date, "2026-01-01", TB_DATE_SIZE);
+    heartbeat.day_ends_at_ms += 86400000;
+    tb_node_apply_heartbeat(&node, &heartbeat);
+    ck_assert_str_eq(judge(&node, &received, 1, NOW_MS).complete_through_date, "2025-12-31");
+    /* It was a day ahead for a while: the day that it has again is not over. */
+    heartbeat.clock_ms += 86400000;
+    tb_node_apply_heartbeat(&node, &heartbeat);
+    ck_assert_str_eq(judge(&node, &received, 1, NOW_MS).complete_through_date, "2026-01-01");
+    heartbeat.clock_ms -= 86400000;
+    tb_node_apply_heartbeat(&node, &heartbeat);
+    ck_assert_str_eq(judge(&node, &received, 1, NOW_MS).complete_through_date, "2025-12-31");
+    heartbeat.last_sequence = 4; /* of an order that has not arrived, from that day or before */
+    heartbeat.clock_ms += 5 * 86400000;
+    tb_node_apply_heartbeat(&node, &heartbeat);
+    ck_assert_str_eq(judge(&node, &received, 1, NOW_MS).complete_through_date, "2025-12-31");
+    /* A heartbeat of an older version leaves what is known. */
+    heartbeat.business_date[0] = '\0';
+    tb_node_apply_heartbeat(&node, &heartbeat);
+    ck_assert_str_eq(judge(&node, &received, 1, NOW_MS).complete_through_date, "2025-12-31");
+    ck_assert_str_eq(judge(&node, &received, 1, NOW_MS).business_date, "");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("nodes");
@@ -412,7 +527,7 @@ int main(void)
     tcase_add_loop_test(tc, a_heartbeat_can_be_decoded_again, 0, 2);
     tcase_add_test(tc, too_many_epochs_are_a_fork);
     tcase_add_test(tc, a_conflict_holds_completeness_back);
-    tcase_add_loop_test(tc, other_objects_are_refused, 0, 8);
+    tcase_add_loop_test(tc, other_objects_are_refused, 0, 14);
     tcase_add_loop_test(tc, completeness_shows_which_sequences_arrived, 0, 30);
     tcase_add_test(tc, another_event_of_the_same_number_is_a_fork);
     tcase_add_test(tc, a_sequence_that_goes_back_is_a_fork);
@@ -422,6 +537,9 @@ int main(void)
     tcase_add_loop_test(tc, complete_through_is_never_too_late, 0, 2);
     tcase_add_test(tc, an_idle_node_stays_current);
     tcase_add_test(tc, behind_while_anything_is_missing);
+    tcase_add_loop_test(tc, a_wrong_clock_hides_nothing, 0, 3);
+    tcase_add_test(tc, a_clock_that_was_not_judged_has_no_offset);
+    tcase_add_test(tc, a_day_is_complete_by_the_nodes_own_end);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }

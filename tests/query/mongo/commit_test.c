@@ -1,5 +1,6 @@
 /* Commits of a few records to the MongoDB view: which documents each writes, which orders are
  * refused, and what a refusal leaves behind. */
+#include "query/mongo/fleet/fleet.h"
 #include "query/mongo/mongo_feed.h"
 #include "query/mongo/view/view.h"
 #include <stdio.h>
@@ -207,6 +208,73 @@ START_TEST(late_orders_raise_the_revision)
 }
 END_TEST
 
+static void tell_day(const char *date, int64_t ends_at_ms, int64_t offset)
+{
+    struct tb_heartbeat_record told = {.heartbeat = {.node = "till1",
+                                                     .epoch = HISTORY_EPOCH,
+                                                     .version = "0.1.0",
+                                                     .last_sequence = offset,
+                                                     .clock_ms = HISTORY_START_MS,
+                                                     .day_ends_at_ms = ends_at_ms},
+                                       .offset = offset};
+    struct tb_error err = {0};
+
+    memcpy(told.heartbeat.business_date, date, TB_DATE_SIZE);
+    ck_ok(tb_mongo_save_heartbeats(f.db.mongo, &told, 1, &err));
+}
+
+/* An order of a till in Los Angeles, whose day ends there. Our own day is Tokyo's. */
+static void place_in_los_angeles(int i, int64_t placed_at_ms, int64_t arrived_at_ms)
+{
+    struct tb_event event;
+    struct tb_record record;
+
+    place(placed_at_ms, i, &event, &record);
+    event.order.node = TB_STR("till1");
+    memcpy(event.order.currency, "EUR", 4);
+    memcpy(event.order.business_date, "2025-12-31", TB_DATE_SIZE);
+    history_record(&f.arena, &event, i + 1, &record);
+    record.offset = i;
+    record.timestamp_ms = arrived_at_ms;
+    mongo_plan(f.view, &f.plan, 0, &record, 1, true);
+    mongo_commit(f.view, &f.plan);
+}
+
+static void check_late(int revision, int late_orders)
+{
+    char wanted[100];
+
+    snprintf(wanted, sizeof wanted, "{\"revision\":%d,\"lateOrders\":%d}", revision, late_orders);
+    ck_assert_msg(mongo_db_count(&f.db, "sales_by_day", wanted) == 1, "not %s: %s", wanted,
+                  mongo_db_dump(&f.db, "sales_by_day"));
+}
+
+/* A day ends when the node has told that it does, wherever the central stands. */
+START_TEST(a_day_ends_by_the_clock_of_its_node)
+{
+    const int64_t end_ms = HISTORY_START_MS + 8 * INT64_C(3600000);
+    struct tb_error err = {0};
+
+    ck_ok(tb_zone_set("Asia/Tokyo", &err));
+    /* Nothing is told yet: the date of the order shows that the node has another day than we. */
+    place_in_los_angeles(0, HISTORY_START_MS, HISTORY_START_MS + 1000);
+    check_late(1, 0);
+    place_in_los_angeles(1, HISTORY_START_MS, HISTORY_START_MS + 86400000);
+    check_late(2, 1);
+    tell_day("2025-12-31", end_ms, 1);
+    place_in_los_angeles(2, end_ms - 2, end_ms - 1);
+    check_late(2, 1);
+    place_in_los_angeles(3, end_ms - 2, end_ms);
+    check_late(3, 2);
+    /* Its day starts later now: what it said of earlier days stays. */
+    tell_day("2026-01-02", end_ms + 2 * 86400000 + 5 * 3600000, 2);
+    place_in_los_angeles(4, end_ms - 2, end_ms - 1);
+    check_late(3, 2);
+    place_in_los_angeles(5, end_ms - 2, end_ms);
+    check_late(4, 3);
+}
+END_TEST
+
 START_TEST(dead_letters_are_stored_once_and_expire)
 {
     struct tb_error err = {0};
@@ -298,6 +366,7 @@ int main(void)
     tcase_add_test(tc, an_earlier_reader_does_not_change_a_day);
     tcase_add_test(tc, a_sum_beyond_64_bits_is_exact);
     tcase_add_test(tc, late_orders_raise_the_revision);
+    tcase_add_test(tc, a_day_ends_by_the_clock_of_its_node);
     tcase_add_test(tc, dead_letters_are_stored_once_and_expire);
     tcase_add_test(tc, a_uri_with_unacknowledged_writes_is_refused);
     tcase_add_test(tc, preparing_again_changes_nothing);

@@ -262,6 +262,25 @@ START_TEST(the_undone_list_is_bounded)
 }
 END_TEST
 
+/* A record is taken out as it was counted, even if its node has told of its day meanwhile. */
+START_TEST(what_is_taken_out_is_what_was_counted)
+{
+    struct tb_sales_day day = {.id = TB_STR("till1/2026-01-01/EUR")};
+    const struct tb_plan_sales_delta change = {
+        .planned = &planned, .offset = 3, .orders = 1, .placed = true};
+    struct tb_error err = {0};
+    bool late = _i;
+
+    ck_ok(tb_sales_begin_batch(&day, 0, 0, &arena, &err));
+    ck_ok(tb_sales_add(&day, 0, &change, late, &arena, &err));
+    ck_assert_int_eq(tb_sales_sum(&day).late_orders, late);
+    ck_ok(tb_sales_undo(&day, 0, &change, !late, &arena, &err));
+    ck_assert_int_eq(tb_sales_sum(&day).late_orders, 0);
+    ck_assert_int_eq(tb_sales_sum(&day).late_changes, 0);
+    ck_assert_int_eq(tb_sales_sum(&day).orders, 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("sales");
@@ -274,6 +293,7 @@ int main(void)
     tcase_add_loop_test(tc, a_sum_beyond_64_bits_is_exact, 0, 2);
     tcase_add_loop_test(tc, what_an_earlier_generation_left_is_counted_once, 0, 3);
     tcase_add_test(tc, the_undone_list_is_bounded);
+    tcase_add_loop_test(tc, what_is_taken_out_is_what_was_counted, 0, 2);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }

@@ -251,12 +251,17 @@ static void check_nodes(void)
                                     .pending = 1,
                                     .oldest_pending_at_ms = AT_MS,
                                     .clock_ms = AT_MS + 1,
+                                    .business_date = "2025-12-31",
+                                    .day_ends_at_ms = AT_MS + 4,
                                     .arrived_at_ms = AT_MS + 2},
                            .forked_at_ms = AT_MS + 3,
                            .epochs = {{"a", 1, true}, {"0123456789abcdef", 9, false}},
                            .epoch_count = 2,
                            .marks = {{4, AT_MS}, {9, AT_MS + 1}},
-                           .mark_count = 2};
+                           .mark_count = 2,
+                           .has_clock_offset = true,
+                           .clock_offset_ms = -1,
+                           .day_ends = {{{0, 5, -3600000}, {86400000, 86400000, 7}}, 2}};
     struct tb_node read = {0};
     int64_t offset = 0;
     bson_t *doc = encode_node(&node), *again;
@@ -268,7 +273,10 @@ static void check_nodes(void)
     bson_destroy(again);
     check_line(doc);
     node.last.oldest_pending_at_ms = node.forked_at_ms = 0;
-    node.epoch_count = node.mark_count = 0;
+    node.epoch_count = node.mark_count = node.day_ends.count = 0;
+    node.last.business_date[0] = '\0';
+    node.last.day_ends_at_ms = node.clock_offset_ms = 0;
+    node.has_clock_offset = false;
     check_line(encode_node(&node));
 }
 

@@ -231,7 +231,8 @@ static struct tb_heartbeat beat(int64_t last, int64_t at_ms)
                                      .last_sequence = last,
                                      .delivered_sequence = last,
                                      .clock_ms = at_ms - 70,
-                                     .arrived_at_ms = at_ms};
+                                     .arrived_at_ms = at_ms,
+                                     .arrival_seen = true};
 
     return heartbeat;
 }

@@ -28,6 +28,15 @@ TB_CHECKED bool tb_mongo_node_decode(const bson_t *doc, struct tb_node *ret_node
 TB_CHECKED enum tb_code tb_mongo_knows_node(const struct tb_mongo_client *client, const char *node,
                                             bool *ret_known, struct tb_error *err);
 
+/* Reads when the days end of the nodes whose sales the plan changes; sorted by name, without those
+ * that have not told. The names are the plan's, the list is in the arena. */
+TB_CHECKED enum tb_code tb_mongo_read_day_ends(const struct tb_mongo_client *client,
+                                               const struct tb_plan *plan, struct tb_arena *arena,
+                                               struct tb_node_day_ends **ret_list,
+                                               size_t *ret_count, struct tb_error *err);
+/* False: a rule cannot be read. */
+TB_CHECKED bool tb_mongo_day_ends_decode(const bson_t *doc, struct tb_day_ends *ret_ends);
+
 /* A document of `sequences`, of either kind. */
 struct tb_mongo_sequences {
     char node[TB_NODE_MAX + 1], epoch[TB_EPOCH_SIZE];

@@ -16,6 +16,14 @@ static const struct tb_bson_field mark_fields[] = {
 };
 static const struct tb_bson_table mark_table = TB_BSON_TABLE(struct tb_node_mark, mark_fields);
 
+#define DAY_END(member) TB_BSON_AT(struct tb_day_end, member)
+static const struct tb_bson_field day_end_fields[] = {
+    {"from", TB_BSON_TIME, DAY_END(from_ms)},
+    {"through", TB_BSON_TIME, DAY_END(through_ms)},
+    {"afterMs", TB_BSON_INT, DAY_END(after_ms)},
+};
+static const struct tb_bson_table day_end_table = TB_BSON_TABLE(struct tb_day_end, day_end_fields);
+
 struct document {
     struct tb_node node;
     int64_t offset;
@@ -32,13 +40,30 @@ static const struct tb_bson_field node_fields[] = {
     {"oldestPendingAt", TB_BSON_TIME, NODE(last.oldest_pending_at_ms), TB_BSON_OMIT},
     {"clock", TB_BSON_TIME, NODE(last.clock_ms)},
     {"lastSeenAt", TB_BSON_TIME, NODE(last.arrived_at_ms)},
+    {"clockKnown", TB_BSON_BOOL, NODE(has_clock_offset), TB_BSON_OMIT},
+    {"clockOffsetMs", TB_BSON_INT, NODE(clock_offset_ms)},
+    {"businessDate", TB_BSON_TEXT, NODE(last.business_date), TB_BSON_OMIT},
+    {"dayEndsAt", TB_BSON_TIME, NODE(last.day_ends_at_ms), TB_BSON_OMIT},
     {"forkedAt", TB_BSON_TIME, NODE(forked_at_ms), TB_BSON_OMIT},
     {"epochs", TB_BSON_ARRAY, NODE(epochs), 0, offsetof(struct document, node.epoch_count),
      TB_NODE_EPOCHS_MAX, &epoch_table},
     {"marks", TB_BSON_ARRAY, NODE(marks), 0, offsetof(struct document, node.mark_count),
      TB_NODE_MARKS_MAX, &mark_table},
+    {"dayEnds", TB_BSON_ARRAY, NODE(day_ends.list), TB_BSON_OMIT,
+     offsetof(struct document, node.day_ends.count), TB_DAY_ENDS_MAX, &day_end_table},
 };
 static const struct tb_bson_table node_table = TB_BSON_TABLE(struct document, node_fields);
+
+bool tb_mongo_day_ends_decode(const bson_t *doc, struct tb_day_ends *ret_ends)
+{
+    static const struct tb_bson_field fields[] = {
+        {"dayEnds", TB_BSON_ARRAY, TB_BSON_AT(struct tb_day_ends, list), 0,
+         offsetof(struct tb_day_ends, count), TB_DAY_ENDS_MAX, &day_end_table},
+    };
+    static const struct tb_bson_table table = TB_BSON_TABLE(struct tb_day_ends, fields);
+
+    return tb_bson_get_fields(doc, &table, NULL, ret_ends);
+}
 
 void tb_mongo_put_node(struct tb_bson_writer out, const struct tb_node *node, int64_t offset)
 {

@@ -156,6 +156,7 @@ enum tb_code tb_mongo_write_sequences(const struct tb_mongo_client *client,
                                       const struct tb_plan *plan, struct tb_error *err)
 {
     TB_CLEANUP(release) struct marking run = {.count = plan->origin_count};
+    int64_t now_ms = tb_clock_wall_ms(client->mongo->clock);
     bool *admitted;
 
     if (run.count == 0)
@@ -168,6 +169,9 @@ enum tb_code tb_mongo_write_sequences(const struct tb_mongo_client *client,
         return tb_mongo_no_memory(err);
     for (size_t i = 0; i < run.count; i++) {
         run.origins[i] = plan->origins[i];
+        /* A sender whose clock is ahead was not seen in the future. */
+        if (run.origins[i].sender_time && run.origins[i].timestamp_ms > now_ms)
+            run.origins[i].timestamp_ms = now_ms;
         run.origins[i].node = tb_arena_copy(&run.arena, plan->origins[i].node);
         if (!run.origins[i].node.ptr)
             return tb_mongo_no_memory(err);

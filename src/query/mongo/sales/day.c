@@ -178,6 +178,7 @@ enum tb_code tb_sales_undo(struct tb_sales_day *day, int32_t partition,
     drop = part->undone_count > TB_SALES_UNDONE_MAX ? part->undone_count - TB_SALES_UNDONE_MAX : 0;
     part->undone = undone + drop;
     part->undone_count -= drop;
+    late = tb_sales_was_late(part, delta, late);
     tb_sales_forget(part, delta);
     add_delta(day, part, delta, late, -1);
     return TB_OK;

@@ -73,7 +73,8 @@ TB_CHECKED enum tb_code tb_sales_check_fence(struct tb_sales_day *day, int32_t p
 TB_CHECKED enum tb_code tb_sales_add(struct tb_sales_day *day, int32_t partition,
                                      const struct tb_plan_sales_delta *delta, bool late,
                                      struct tb_arena *arena, struct tb_error *err);
-/* Takes the delta out, if the day contains its record, because the order could not be written. */
+/* Takes the delta out, if the day contains its record, because the order could not be written.
+ * late may be another one than when it was added: the node has told of its days since. */
 TB_CHECKED enum tb_code tb_sales_undo(struct tb_sales_day *day, int32_t partition,
                                       const struct tb_plan_sales_delta *delta, bool late,
                                       struct tb_arena *arena, struct tb_error *err);
@@ -89,6 +90,9 @@ TB_CHECKED bool tb_sales_remember(struct tb_sales_part *part,
                                   struct tb_arena *arena);
 TB_CHECKED bool tb_sales_remembers(const struct tb_sales_part *part,
                                    const struct tb_plan_sales_delta *delta);
+/* Was the record late when it was added? late: the answer if the part does not remember it. */
+bool tb_sales_was_late(const struct tb_sales_part *part, const struct tb_plan_sales_delta *delta,
+                       bool late);
 /* Forgets what came before `first` in its generation. */
 void tb_sales_forget_before(struct tb_sales_part *part, int64_t first);
 void tb_sales_forget(struct tb_sales_part *part, const struct tb_plan_sales_delta *delta);

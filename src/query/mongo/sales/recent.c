@@ -93,6 +93,20 @@ void tb_sales_take_back(struct tb_sales_day *day, const struct tb_plan_sales_del
     }
 }
 
+bool tb_sales_was_late(const struct tb_sales_part *part, const struct tb_plan_sales_delta *delta,
+                       bool late)
+{
+    int64_t order = hash_of(delta);
+
+    for (size_t at = part->recent_count; at > 0; at--) {
+        const struct tb_sales_recent *entry = &part->recent[at - 1];
+
+        if (entry->offset == delta->offset && entry->order == order)
+            return entry->late_changes != 0;
+    }
+    return late;
+}
+
 bool tb_sales_remember(struct tb_sales_part *part, const struct tb_plan_sales_delta *delta,
                        bool late, struct tb_arena *arena)
 {

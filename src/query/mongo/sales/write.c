@@ -10,7 +10,8 @@ struct changed {
 struct changing {
     const struct tb_plan *plan;
     int64_t fence, *highest; /* highest: a fence that has refused ours */
-    int day_start_minutes;
+    int day_start_minutes;   /* of the central */
+    const struct tb_sales_day_ends *day_ends;
     const struct tb_planned_order *undo; /* as tb_mongo_write_sales */
     struct tb_arena *arena;
     const struct tb_plan_sales_delta **deltas; /* sorted by day, then as in the plan */
@@ -73,12 +74,44 @@ static enum tb_code collect_days(struct changing *run, struct tb_error *err)
     return TB_OK;
 }
 
-static bool is_late(const struct changing *run, const struct tb_plan_sales_delta *delta)
+static const struct tb_day_ends *find_day_ends(const struct changing *run, struct tb_str node)
 {
-    char date[TB_DATE_SIZE];
+    size_t low = 0, high = run->day_ends->count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = tb_str_compare(run->day_ends->nodes[middle].node, node);
+
+        if (order == 0)
+            return &run->day_ends->nodes[middle].ends;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+/* The node has not told when its days end: then they end with the central's. An order whose date
+ * is not the central's of when it was placed shows that the node lives by another zone or start of
+ * the day. It is not late before the central's date changes. */
+static bool is_late_here(const struct changing *run, const struct tb_plan_sales_delta *delta)
+{
+    char date[TB_DATE_SIZE], placed[TB_DATE_SIZE];
 
     tb_business_date(delta->timestamp_ms, run->day_start_minutes, date);
-    return strcmp(date, delta->day->business_date) > 0;
+    tb_business_date(delta->day->placed_at_ms, run->day_start_minutes, placed);
+    return strcmp(date, delta->day->business_date) > 0 && strcmp(date, placed) > 0;
+}
+
+static bool is_late(const struct changing *run, const struct tb_plan_sales_delta *delta)
+{
+    const struct tb_day_ends *ends = find_day_ends(run, delta->day->node);
+    int64_t ends_at_ms;
+
+    return ends && tb_day_ends_find(ends, tb_str_of(delta->day->business_date), &ends_at_ms)
+               ? delta->timestamp_ms >= ends_at_ms
+               : is_late_here(run, delta);
 }
 
 static enum tb_code apply_deltas(struct changing *run, struct changed *changed,
@@ -117,7 +150,8 @@ static enum tb_code change_day(void *ctx, size_t at, const bson_t *stored, bson_
 }
 
 enum tb_code tb_mongo_write_sales(const struct tb_mongo_client *client, const char *collection,
-                                  const struct tb_plan *plan, int64_t fence,
+                                  const struct tb_plan *plan,
+                                  const struct tb_sales_day_ends *day_ends, int64_t fence,
                                   const struct tb_planned_order *undo, int64_t *ret_highest,
                                   struct tb_error *err)
 {
@@ -126,6 +160,7 @@ enum tb_code tb_mongo_write_sales(const struct tb_mongo_client *client, const ch
                            .fence = fence,
                            .highest = ret_highest,
                            .day_start_minutes = client->mongo->day_start_minutes,
+                           .day_ends = day_ends,
                            .undo = undo,
                            .arena = &arena};
     struct tb_mongo_swap_op swap = {.collection = collection,

@@ -7,23 +7,25 @@
 /* undo: as tb_mongo_write_sales. */
 static enum tb_code write_sales(struct tb_view_mongo *view, const struct tb_mongo_client *client,
                                 const char *sales, const struct tb_plan *plan,
+                                const struct tb_sales_day_ends *day_ends,
                                 const struct tb_planned_order *undo, struct tb_error *err)
 {
-    return tb_mongo_write_sales(client, sales, plan, view->fences[plan->partition], undo,
+    return tb_mongo_write_sales(client, sales, plan, day_ends, view->fences[plan->partition], undo,
                                 &view->fence_seen, err);
 }
 
 /* Takes every refused order out of its day, and reports the first one. */
 static enum tb_code undo_refused(struct tb_view_mongo *view, const struct tb_mongo_client *client,
                                  const char *sales, const struct tb_plan *plan,
-                                 const bool *refused, struct tb_error *err)
+                                 const struct tb_sales_day_ends *day_ends, const bool *refused,
+                                 struct tb_error *err)
 {
     size_t first = plan->order_count;
 
     for (size_t i = 0; i < plan->order_count; i++) {
         if (!refused[i])
             continue;
-        TB_TRY(write_sales(view, client, sales, plan, plan->orders[i], err));
+        TB_TRY(write_sales(view, client, sales, plan, day_ends, plan->orders[i], err));
         first = first < i ? first : i;
     }
     if (first == plan->order_count)
@@ -39,12 +41,16 @@ static enum tb_code write_plan(struct tb_view_mongo *view, const struct tb_mongo
 {
     TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
     bool *refused = tb_arena_array(&arena, plan->order_count + 1, sizeof *refused);
+    struct tb_node_day_ends *nodes = NULL;
+    struct tb_sales_day_ends ends = {0};
 
     if (!refused)
         return tb_mongo_no_memory(err);
-    TB_TRY(write_sales(view, client, collections->sales, plan, NULL, err));
+    TB_TRY(tb_mongo_read_day_ends(client, plan, &arena, &nodes, &ends.count, err));
+    ends.nodes = nodes;
+    TB_TRY(write_sales(view, client, collections->sales, plan, &ends, NULL, err));
     TB_TRY(tb_mongo_write_orders(client, collections->orders, plan, refused, err));
-    TB_TRY(undo_refused(view, client, collections->sales, plan, refused, err));
+    TB_TRY(undo_refused(view, client, collections->sales, plan, &ends, refused, err));
     TB_TRY(tb_mongo_write_dead_letters(client, collections->dead_letters, plan, err));
     return tb_mongo_overtake_dead_letters(client, collections->dead_letters, plan, err);
 }

@@ -221,6 +221,51 @@ START_TEST(a_refused_clock_is_named)
 }
 END_TEST
 
+static int64_t ahead_ms;
+
+static int64_t wall_ahead(void *ctx)
+{
+    (void)ctx;
+    return tb_clock_wall_ms(&tb_clock_system) + ahead_ms;
+}
+
+static int64_t mono(void *ctx)
+{
+    (void)ctx;
+    return tb_clock_mono_us(&tb_clock_system);
+}
+
+/* Once the clock is set right nothing of that is left, although the connection stays. */
+START_TEST(a_clock_that_was_set_right_is_not_named)
+{
+    static const struct tb_clock clock = {NULL, wall_ahead, mono};
+    struct tb_log_ack ack;
+    struct tb_error err = {0};
+    char problem[240] = "";
+    size_t count = 0;
+
+    f.writer->ops->free(f.writer);
+    f.mock.options.clock = &clock;
+    ahead_ms = 7200000;
+    open_writer();
+    mock_fail(&f.mock, MOCK_PRODUCE, RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP, 1);
+    append_ok(0, RECORDS / 2);
+    log_sender_drain(f.sender);
+    deliver_all(NULL);
+    tb_log_kafka_writer_problem(f.writer, problem);
+    ck_assert_ptr_nonnull(strstr(problem, "refuses this node's clock"));
+    ahead_ms -= 59000; /* nearly as wrong as before */
+    ck_ok(f.writer->ops->poll(f.writer, 0, &ack, 1, &count, &err));
+    tb_log_kafka_writer_problem(f.writer, problem);
+    ck_assert_ptr_nonnull(strstr(problem, "refuses this node's clock"));
+    ahead_ms = 0;
+    ck_ok(f.writer->ops->poll(f.writer, 0, &ack, 1, &count, &err));
+    tb_log_kafka_writer_problem(f.writer, problem);
+    ck_assert_str_eq(problem, "");
+    check_log();
+}
+END_TEST
+
 /* The broker appends the records and answers too late. They are sent again and are in the log
  * twice; none is missing. */
 START_TEST(late_answers_repeat)
@@ -542,6 +587,7 @@ static Suite *make_suite(void)
     tcase_add_shared(one, brokers_go_and_come_back, 0, 1);
     tcase_add_shared(one, errors_pass, 0, ERRORS / ERRORS_AT_ONCE);
     tcase_add_shared(one, a_refused_clock_is_named, 0, 1);
+    tcase_add_shared(one, a_clock_that_was_set_right_is_not_named, 0, 1);
     tcase_add_shared(one, late_answers_repeat, 0, 1);
     tcase_add_shared(one, a_refused_record_is_found_alone, 0, 4);
     tcase_add_shared(one, an_acknowledgement_has_the_brokers_offset, 0, 1);

@@ -190,12 +190,14 @@ static size_t fill_headers(const rd_kafka_message_t *message, struct tb_header *
 static void fill_record(const rd_kafka_message_t *message, struct tb_header *headers,
                         struct tb_record *ret_record)
 {
-    rd_kafka_timestamp_type_t type;
+    rd_kafka_timestamp_type_t type = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+    int64_t timestamp_ms = rd_kafka_message_timestamp(message, &type);
 
     *ret_record = (struct tb_record){
         .partition = message->partition,
         .offset = message->offset,
-        .timestamp_ms = rd_kafka_message_timestamp(message, &type),
+        .timestamp_ms = timestamp_ms,
+        .sender_time = type != RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME,
         .key = {message->key, message->key_len},
         .value = {message->payload, message->len},
         .headers = headers,

@@ -3,6 +3,8 @@
 
 #define EARLIER_FIRST_MS INT64_C(3600000)
 #define EARLIER_MAX_MS (INT64_C(366) * 24 * 3600000 * 50)
+/* A clock that was set back by less is still refused; slewing alone is no reason to try. */
+#define SET_BACK_MS INT64_C(60000)
 
 bool tb_kafka_is_permanent(rd_kafka_resp_err_t code)
 {
@@ -60,6 +62,11 @@ static int32_t choose_partition(const struct kafka_writer *writer, const struct 
     return RD_KAFKA_PARTITION_UA;
 }
 
+static int64_t skew_ms(const struct kafka_writer *writer)
+{
+    return tb_clock_wall_ms(writer->options.clock) - tb_clock_mono_ms(writer->options.clock);
+}
+
 /* A broker refuses records that are more than an hour ahead of its own clock, unless the topic has
  * the broker's time. How far ahead we are it does not say: so the records' time goes back twice as
  * far with each refusal. Their events have the time of our clock as ever. */
@@ -67,11 +74,21 @@ void tb_kafka_writer_turn_back(struct kafka_writer *writer)
 {
     if (writer->earlier_ms < EARLIER_MAX_MS)
         writer->earlier_ms = writer->earlier_ms > 0 ? 2 * writer->earlier_ms : EARLIER_FIRST_MS;
+    writer->refused_skew_ms = skew_ms(writer);
     tb_kafka_problem_set(&writer->problem, KAFKA_PROBLEM_OPERATION,
                          "the broker refuses this node's clock, which is more than an hour ahead: "
                          "set the clock right, or topic %.60s to message.timestamp.type = "
                          "LogAppendTime",
                          writer->topic);
+}
+
+void tb_kafka_writer_check_clock(struct kafka_writer *writer)
+{
+    if (writer->earlier_ms == 0 || skew_ms(writer) > writer->refused_skew_ms - SET_BACK_MS)
+        return;
+    writer->earlier_ms = 0;
+    writer->has_problem = false;
+    tb_kafka_problem_set(&writer->problem, KAFKA_PROBLEM_OPERATION, "%s", "");
 }
 
 rd_kafka_resp_err_t tb_kafka_send(struct kafka_writer *writer, const struct tb_record *record,

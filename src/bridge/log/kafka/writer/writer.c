@@ -80,6 +80,7 @@ static enum tb_code writer_poll(struct tb_log_writer *base, int64_t wait_ms,
     struct kafka_writer *writer = writer_of(base);
     enum tb_code code = TB_OK;
 
+    tb_kafka_writer_check_clock(writer);
     if (writer->enabled)
         code = tb_kafka_producer_ensure(writer, err);
     if (writer->handle)

@@ -24,7 +24,8 @@ struct kafka_writer {
     bool has_problem; /* a record was not delivered; the problem's text says why */
     /* The broker refuses records of our clock: they get a time that is so much earlier. */
     int64_t earlier_ms;
-    int64_t connect_at_ms; /* open the next producer not before; monotonic */
+    int64_t refused_skew_ms; /* of our clock to the monotonic one when that began */
+    int64_t connect_at_ms;   /* open the next producer not before; monotonic */
     struct kafka_cluster cluster;
     struct kafka_problem problem;
     struct kafka_inflight inflight;
@@ -59,6 +60,9 @@ rd_kafka_resp_err_t tb_kafka_send(struct kafka_writer *writer, const struct tb_r
                                   size_t slot);
 /* The broker has refused the time of a record: the next ones get an earlier one. */
 void tb_kafka_writer_turn_back(struct kafka_writer *writer);
+/* Notices that a refused clock was set back since: then records get its time again, and if the
+ * broker still refuses it, that begins anew. */
+void tb_kafka_writer_check_clock(struct kafka_writer *writer);
 /* True: the record will be refused at any time and by any sender. Errors that a wrong clock or a
  * missing permission causes are not permanent. */
 bool tb_kafka_is_permanent(rd_kafka_resp_err_t code);
