@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#define RAW_PARTITIONS 6
 #define CREATE_MS 10000
 #define FLUSH_MS 60000
 #define RELAYS_NICE 5
@@ -19,7 +20,7 @@ static struct tb_log_kafka_options options_of(const char *brokers)
 {
     return (struct tb_log_kafka_options){.brokers = brokers,
                                          .client_id = "tillbox-bench",
-                                         .partitions = TB_LOG_PARTITIONS,
+                                         .partitions = RAW_PARTITIONS,
                                          .clock = &tb_clock_system};
 }
 
@@ -77,7 +78,7 @@ static void send_one(struct producer *producer, const struct tb_record *record)
     for (;;) {
         code = rd_kafka_producev(
             producer->rk, RD_KAFKA_V_RKT(producer->topic),
-            RD_KAFKA_V_PARTITION(tb_log_partition(record->key, TB_LOG_PARTITIONS)),
+            RD_KAFKA_V_PARTITION(tb_log_partition(record->key, RAW_PARTITIONS)),
             RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
             RD_KAFKA_V_KEY(record->key.ptr, record->key.len),
             RD_KAFKA_V_VALUE((void *)(uintptr_t)record->value.ptr, record->value.len),
@@ -140,7 +141,7 @@ double tb_raw_kafka_run(const char *brokers, const char *topic, const struct tb_
 void tb_raw_kafka_topic(const char *brokers, const char *topic)
 {
     const struct tb_log_kafka_options options = options_of(brokers);
-    const struct tb_log_kafka_topic wanted = {.name = topic, .partitions = TB_LOG_PARTITIONS};
+    const struct tb_log_kafka_topic wanted = {.name = topic, .partitions = RAW_PARTITIONS};
     struct tb_error err = {0};
 
     if (tb_log_kafka_check_topics(&options, &wanted, 1, true, CREATE_MS, &err) != TB_OK)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #define COLLECTION "bench_raw"
+#define RAW_PARTITIONS 6
 
 struct tb_raw_mongo {
     mongoc_client_t *client;
@@ -72,16 +73,16 @@ static int by_id(const void *a, const void *b)
 static void put_in_turn(struct tb_raw_mongo *raw)
 {
     bson_t **sorted = calloc(raw->count + 1, sizeof(bson_t *));
-    size_t next[TB_LOG_PARTITIONS] = {0}, count = 0;
+    size_t next[RAW_PARTITIONS] = {0}, count = 0;
 
     if (!sorted)
         tb_bench_die("out of memory");
     qsort(raw->docs, raw->count, sizeof(bson_t *), by_id);
-    for (int32_t p = 0; count < raw->count; p = (p + 1) % TB_LOG_PARTITIONS) {
+    for (int32_t p = 0; count < raw->count; p = (p + 1) % RAW_PARTITIONS) {
         size_t *at = &next[p], taken = 0;
 
         for (; *at < raw->count && taken < TB_LOG_BATCH_MAX; ++*at) {
-            if (tb_log_partition(id_of(raw->docs[*at]), TB_LOG_PARTITIONS) != p)
+            if (tb_log_partition(id_of(raw->docs[*at]), RAW_PARTITIONS) != p)
                 continue;
             sorted[count++] = raw->docs[*at];
             taken++;

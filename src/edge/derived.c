@@ -162,11 +162,10 @@ static enum tb_code offsets_end(struct tb_derived_state *derived, int64_t *ret_e
         *err = (struct tb_error){0}; /* it is damaged, and made anew */
         *ret_end = 0;
     }
-    for (int32_t p = 0; derived->log && p < TB_LOG_PARTITIONS; p++) {
-        struct tb_log_range range = {0};
+    if (derived->log) {
+        int64_t end = tb_log_inproc_range(derived->log, NULL).end;
 
-        TB_TRY(tb_derived_range(derived, p, &range, err));
-        *ret_end = range.end > *ret_end ? range.end : *ret_end;
+        *ret_end = end > *ret_end ? end : *ret_end;
     }
     return TB_OK;
 }
@@ -185,7 +184,6 @@ static void choose_log_id(struct tb_derived_state *derived)
 static enum tb_code name_log(struct tb_derived_state *derived, int64_t base, struct tb_error *err)
 {
     struct tb_log_origin origin = {.base = 0};
-    bool empty = false;
 
     if (tb_log_inproc_origin(derived->log)->log_id[0])
         return TB_OK;
@@ -193,8 +191,7 @@ static enum tb_code name_log(struct tb_derived_state *derived, int64_t base, str
         choose_log_id(derived);
     memcpy(origin.log_id, derived->new_log_id, sizeof origin.log_id);
     memcpy(origin.store_id, derived->store_id, sizeof origin.store_id);
-    TB_TRY(tb_derived_is_log_empty(derived, &empty, err));
-    origin.base = empty ? base : 0;
+    origin.base = tb_derived_is_log_empty(derived) ? base : 0;
     return tb_log_inproc_set_origin(derived->log, &origin, err);
 }
 
@@ -225,65 +222,40 @@ static enum tb_code renew_log(struct tb_derived_state *derived, struct tb_error 
     return tb_log_inproc_open(derived->log_path, options->clock, &derived->log, err);
 }
 
-/* True: retention has not removed any record yet. */
-static enum tb_code is_complete(struct tb_derived_state *derived, int64_t *ret_ends,
-                                bool *ret_complete, struct tb_error *err)
+/* Can the view go on at the offset that it has? */
+static enum tb_code can_go_on(struct tb_derived_state *derived, struct tb_log_range range,
+                              bool *ret_can, struct tb_error *err)
 {
-    *ret_complete = true;
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
-        struct tb_log_range range = {0};
+    int64_t next = -1;
 
-        TB_TRY(tb_derived_range(derived, p, &range, err));
-        *ret_complete = *ret_complete && range.begin == tb_log_inproc_origin(derived->log)->base;
-        ret_ends[p] = range.end;
-    }
+    TB_TRY(derived->view->ops->offset(derived->view, 0, &next, err));
+    *ret_can = tb_derived_is_of_log(derived) &&
+               (next < 0 ? range.begin == tb_log_inproc_origin(derived->log)->base
+                         : next >= range.begin && next <= range.end);
     return TB_OK;
 }
 
-/* Can the view go on at the offsets that it has? */
-static enum tb_code can_go_on(struct tb_derived_state *derived, bool *ret_can,
-                              struct tb_error *err)
-{
-    /* A view that an earlier build wrote is believed, as far as its offsets are in the log. */
-    *ret_can =
-        tb_derived_is_of_log(derived) || (derived->view_state.existed && !derived->log_state.bad &&
-                                          !derived->view_origin.log_id[0]);
-    for (int32_t p = 0; *ret_can && p < TB_LOG_PARTITIONS; p++) {
-        struct tb_log_range range = {0};
-        int64_t next = -1;
-
-        TB_TRY(derived->view->ops->offset(derived->view, p, &next, err));
-        TB_TRY(tb_derived_range(derived, p, &range, err));
-        *ret_can = next < 0 ? range.begin == tb_log_inproc_origin(derived->log)->base
-                            : next >= range.begin && next <= range.end;
-    }
-    return TB_OK;
-}
-
-/* A view that cannot go on reads the log from its beginning. If that is gone, it begins at the
- * end, and snapshots bring everything before. */
+/* A view that cannot go on reads the log from its beginning. If retention has removed that, it
+ * begins at the end, and snapshots bring everything before. */
 static enum tb_code connect_view(struct tb_derived_state *derived, struct tb_error *err)
 {
-    int64_t next[TB_LOG_PARTITIONS], ends[TB_LOG_PARTITIONS];
-    bool can = false, complete = false;
+    const struct tb_log_origin *log = tb_log_inproc_origin(derived->log);
+    struct tb_log_range range = tb_log_inproc_range(derived->log, NULL);
+    bool can = false, complete = range.begin == log->base;
 
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
-        next[p] = -1;
-    TB_TRY(can_go_on(derived, &can, err));
-    snprintf(derived->view_origin.log_id, sizeof derived->view_origin.log_id, "%s",
-             tb_log_inproc_origin(derived->log)->log_id);
+    TB_TRY(can_go_on(derived, range, &can, err));
+    snprintf(derived->view_origin.log_id, sizeof derived->view_origin.log_id, "%s", log->log_id);
     memcpy(derived->view_origin.store_id, derived->store_id, sizeof derived->store_id);
-    if (can) /* a view of an earlier build gets the origin */
-        return tb_view_sqlite_claim(derived->view, &derived->view_origin, err);
-    TB_TRY(is_complete(derived, ends, &complete, err));
+    if (can)
+        return TB_OK;
     if (!complete) {
         TB_TRY(tb_store_request_snapshots(derived->options->store, TB_CURSOR_INPROC, err));
         TB_TRY(report(derived, VIEW_NAME,
                       "it does not go on where the log begins: it is filled from the store", "",
                       err));
     }
-    return tb_view_sqlite_set_origin(derived->view, &derived->view_origin, complete ? next : ends,
-                                     TB_LOG_PARTITIONS, err);
+    return tb_view_sqlite_set_origin(derived->view, &derived->view_origin,
+                                     complete ? -1 : range.end, err);
 }
 
 static enum tb_code read_generations(struct tb_derived_state *derived, struct tb_error *err)

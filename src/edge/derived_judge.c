@@ -57,17 +57,9 @@ static enum tb_code compare_with_cursor(struct tb_derived_state *derived, struct
     return TB_OK;
 }
 
-enum tb_code tb_derived_is_log_empty(struct tb_derived_state *derived, bool *ret_empty,
-                                     struct tb_error *err)
+bool tb_derived_is_log_empty(const struct tb_derived_state *derived)
 {
-    *ret_empty = true;
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
-        struct tb_log_range range = {0};
-
-        TB_TRY(tb_derived_range(derived, p, &range, err));
-        *ret_empty = *ret_empty && range.end == tb_log_inproc_origin(derived->log)->base;
-    }
-    return TB_OK;
+    return tb_log_inproc_range(derived->log, NULL).end == tb_log_inproc_origin(derived->log)->base;
 }
 
 /* True: the log is empty and lacks nothing. It was made just now, or by a start that came no
@@ -81,7 +73,8 @@ static enum tb_code is_begun(struct tb_derived_state *derived, bool *ret_begun,
     TB_TRY(tb_store_has_sent_snapshots(derived->options->store, TB_CURSOR_INPROC, &has_sent, err));
     if (has_sent || derived->told.sequence > 0)
         return TB_OK;
-    return tb_derived_is_log_empty(derived, ret_begun, err);
+    *ret_begun = tb_derived_is_log_empty(derived);
+    return TB_OK;
 }
 
 /* What the store says of one log tells nothing about another one, which may lack what was sent to
@@ -118,6 +111,8 @@ static enum tb_code read_log(struct tb_derived_state *derived, struct tb_error *
                            origin->store_id, derived->store_id);
         return TB_OK;
     }
+    if (tb_log_inproc_is_partitioned(derived->log))
+        tb_derived_condemn(&derived->log_state, "an earlier build made it, with six partitions");
     TB_TRY(compare_log_id(derived, err));
     TB_TRY(tb_log_inproc_each_epoch(derived->log, on_epoch, derived, err));
     return compare_with_cursor(derived, err);
@@ -151,28 +146,16 @@ static enum tb_code judge_log(struct tb_derived_state *derived, struct tb_error 
 
 /* Judging the view. */
 
-enum tb_code tb_derived_range(struct tb_derived_state *derived, int32_t partition,
-                              struct tb_log_range *ret_range, struct tb_error *err)
-{
-    return tb_log_inproc_range(derived->log, derived->options->topic, NULL, partition, ret_range,
-                               err);
-}
-
 /* A view is never ahead of its log: the consumer reads only what is on the log's disk. */
 static enum tb_code compare_offsets(struct tb_derived_state *derived, struct tb_error *err)
 {
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
-        struct tb_log_range range = {0};
-        int64_t next = -1;
+    int64_t end = tb_log_inproc_range(derived->log, NULL).end, next = -1;
 
-        TB_TRY(derived->view->ops->offset(derived->view, p, &next, err));
-        TB_TRY(tb_derived_range(derived, p, &range, err));
-        if (next > range.end)
-            tb_derived_condemn(&derived->log_state,
-                               "partition %d ends at offset %" PRId64
-                               ", the view has read up to %" PRId64,
-                               (int)p, range.end, next);
-    }
+    TB_TRY(derived->view->ops->offset(derived->view, 0, &next, err));
+    if (next > end)
+        tb_derived_condemn(&derived->log_state,
+                           "it ends at offset %" PRId64 ", the view has read up to %" PRId64, end,
+                           next);
     return TB_OK;
 }
 
@@ -190,8 +173,8 @@ static enum tb_code is_made_for_view(struct tb_derived_state *derived, bool *ret
     int64_t end = 0;
 
     TB_TRY(tb_view_sqlite_offsets_end(derived->view, &end, err));
-    TB_TRY(tb_derived_is_log_empty(derived, ret_made, err));
-    *ret_made = *ret_made && end <= tb_log_inproc_origin(derived->log)->base;
+    *ret_made = tb_derived_is_log_empty(derived) &&
+                end <= tb_log_inproc_origin(derived->log)->base;
     return TB_OK;
 }
 

@@ -1,8 +1,8 @@
 #include "base/json/json.h"
 #include "edge/derived_priv.h"
 
-/* How many of the last records of each partition are searched. New numbers are in new records. */
-#define NUMBER_RECORDS 10000
+/* How many of the last records are searched. New numbers are in new records. */
+#define NUMBER_RECORDS 60000
 
 static void note_number(const struct tb_derived_state *derived, struct tb_str value,
                         int64_t *number)
@@ -32,15 +32,11 @@ static void note_number(const struct tb_derived_state *derived, struct tb_str va
 static enum tb_code read_numbers(struct tb_derived_state *derived, struct tb_log_reader *reader,
                                  int64_t *number, struct tb_error *err)
 {
+    struct tb_log_range range = tb_log_inproc_range(derived->log, NULL);
     struct tb_log_batch batch = {0};
 
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
-        struct tb_log_range range = {0};
-
-        TB_TRY(reader->ops->range(reader, p, &range, err));
-        if (range.end - NUMBER_RECORDS > range.begin)
-            TB_TRY(reader->ops->seek(reader, p, range.end - NUMBER_RECORDS, err));
-    }
+    if (range.end - NUMBER_RECORDS > range.begin)
+        TB_TRY(reader->ops->seek(reader, 0, range.end - NUMBER_RECORDS, err));
     for (;;) {
         TB_TRY(reader->ops->poll(reader, TB_LOG_BATCH_MAX, 0, &batch, err));
         if (batch.count == 0)
@@ -63,8 +59,7 @@ static enum tb_code read_log(struct tb_derived_state *derived, int64_t *number,
                              struct tb_error *err)
 {
     struct tb_log_reader *reader = NULL;
-    enum tb_code code =
-        tb_log_inproc_reader(derived->log, derived->options->topic, NULL, &reader, err);
+    enum tb_code code = tb_log_inproc_reader(derived->log, NULL, &reader, err);
 
     if (code == TB_OK)
         code = read_numbers(derived, reader, number, err);

@@ -45,11 +45,8 @@ bool tb_derived_condemn_for(const struct tb_derived_state *derived,
 TB_CHECKED enum tb_code tb_derived_judge(struct tb_derived_state *derived, struct tb_error *err);
 /* True: the view's offsets are of this log. */
 bool tb_derived_is_of_log(const struct tb_derived_state *derived);
-TB_CHECKED enum tb_code tb_derived_range(struct tb_derived_state *derived, int32_t partition,
-                                         struct tb_log_range *ret_range, struct tb_error *err);
 /* True: the log never had a record. */
-TB_CHECKED enum tb_code tb_derived_is_log_empty(struct tb_derived_state *derived, bool *ret_empty,
-                                                struct tb_error *err);
+bool tb_derived_is_log_empty(const struct tb_derived_state *derived);
 /* The next start will not check all pages. */
 void tb_derived_remove_marker(const struct tb_derived_state *derived);
 

@@ -17,8 +17,7 @@ static bool on_unparked(void *ctx, const char *cursor_name, const char *order_id
 
 static enum tb_code on_open_log(void *ctx, struct tb_log_reader **ret_reader, struct tb_error *err)
 {
-    return tb_log_inproc_reader(((struct edge *)ctx)->derived.log, EDGE_TOPIC, NULL, ret_reader,
-                                err);
+    return tb_log_inproc_reader(((struct edge *)ctx)->derived.log, NULL, ret_reader, err);
 }
 
 static bool on_delivered(void *ctx, const char *cursor_name, const struct tb_delivered *delivered)
@@ -75,7 +74,6 @@ enum tb_code tb_edge_open_kafka(struct edge *edge, struct tb_error *err)
 {
     edge->resend = (struct tb_relay_resend_options){
         .open_log = on_open_log,
-        .log_partitions = TB_LOG_PARTITIONS,
         .rate = tb_config_int(edge->shared.config, TB_LINK_RESEND_RATE),
         .on_delivered = on_delivered,
         .on_unchecked = on_unchecked,

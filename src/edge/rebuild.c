@@ -11,8 +11,7 @@ enum tb_code tb_edge_open_view(struct edge *edge, struct tb_error *err)
 static enum tb_code on_open_reader(void *ctx, struct tb_log_reader **ret_reader,
                                    struct tb_error *err)
 {
-    return tb_log_inproc_reader(((struct edge *)ctx)->derived.log, EDGE_TOPIC, NULL, ret_reader,
-                                err);
+    return tb_log_inproc_reader(((struct edge *)ctx)->derived.log, NULL, ret_reader, err);
 }
 
 static enum tb_code on_call_in_consumer(void *ctx,

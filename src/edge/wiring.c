@@ -78,7 +78,8 @@ static void on_checkpoint(void *ctx, const struct tb_error *err)
 
 static void on_durable(void *ctx, int32_t partition, int64_t next)
 {
-    tb_log_inproc_allow_removal(((struct edge *)ctx)->derived.log, EDGE_TOPIC, partition, next);
+    (void)partition; /* there is one */
+    tb_log_inproc_allow_removal(((struct edge *)ctx)->derived.log, next);
 }
 
 static void on_append_queued(void *ctx)
@@ -105,10 +106,8 @@ static void on_link(void *ctx, struct tb_link_status *ret_status)
 
 static enum tb_code on_log_ranges(void *ctx, struct tb_log_range *ret_ranges, struct tb_error *err)
 {
-    struct edge *edge = ctx;
-
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
-        TB_TRY(tb_log_inproc_range(edge->derived.log, EDGE_TOPIC, GROUP, p, &ret_ranges[p], err));
+    (void)err;
+    *ret_ranges = tb_log_inproc_range(((struct edge *)ctx)->derived.log, GROUP);
     return TB_OK;
 }
 
@@ -270,7 +269,7 @@ static enum tb_code open_bridge(struct edge *edge, struct tb_error *err)
 
     TB_TRY(tb_append_queue_new(on_append_queued, edge, &edge->shared.append_queue, err));
     TB_TRY(tb_outbox_reader_open(edge->store_path, &edge->relay_outbox, err));
-    TB_TRY(tb_log_inproc_writer(edge->derived.log, EDGE_TOPIC, &edge->log_writer, err));
+    TB_TRY(tb_log_inproc_writer(edge->derived.log, &edge->log_writer, err));
     options.outbox = edge->relay_outbox;
     options.writer = edge->log_writer;
     options.append_queue = edge->shared.append_queue;
@@ -299,7 +298,7 @@ static enum tb_code open_view(struct edge *edge, struct tb_error *err)
 {
     struct tb_consumer_options options = tb_view_consumer_options(&edge->shared);
 
-    TB_TRY(tb_log_inproc_reader(edge->derived.log, EDGE_TOPIC, GROUP, &edge->log_reader, err));
+    TB_TRY(tb_log_inproc_reader(edge->derived.log, GROUP, &edge->log_reader, err));
     TB_TRY(tb_edge_open_view(edge, err));
     options.on_outage = on_consumer_error;
     options.reader = edge->log_reader;
@@ -323,17 +322,6 @@ static enum tb_code open_file_watch(struct edge *edge, struct tb_error *err)
     return tb_file_watch_new(&options, &edge->file_watch, err);
 }
 
-static enum tb_code read_first_ends(struct edge *edge, int64_t ret_ends[TB_LOG_PARTITIONS],
-                                    struct tb_error *err)
-{
-    struct tb_log_range ranges[TB_LOG_PARTITIONS];
-
-    TB_TRY(on_log_ranges(edge, ranges, err));
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
-        ret_ends[p] = ranges[p].end;
-    return TB_OK;
-}
-
 static enum tb_code open_api(struct edge *edge, struct tb_error *err)
 {
     const struct tb_config *config = edge->shared.config;
@@ -343,6 +331,7 @@ static enum tb_code open_api(struct edge *edge, struct tb_error *err)
         .lines_max = tb_config_int(config, TB_LIMITS_LINES),
         .disk_reserve_bytes = tb_config_int(config, TB_LIMITS_DISK_RESERVE),
         .uptime = edge->uptime,
+        .first_end = tb_log_inproc_range(edge->derived.log, GROUP).end,
         .writer = edge->writer,
         /* An order counts as delivered once the configured log has acknowledged it. */
         .cursor_name = tb_edge_is_connected(edge) ? TB_CURSOR_KAFKA : TB_CURSOR_INPROC,
@@ -366,7 +355,6 @@ static enum tb_code open_api(struct edge *edge, struct tb_error *err)
     options.view_name = VIEW_NAME;
     options.dead_letters.drop = on_drop_dead_letter;
     options.log_ranges = on_log_ranges;
-    TB_TRY(read_first_ends(edge, role.first_ends, err));
     TB_TRY(tb_outbox_reader_open(edge->store_path, &edge->api_outbox, err));
     TB_TRY(tb_outbox_reader_open(edge->store_path, &edge->query_outbox, err));
     TB_TRY(tb_order_reader_open(edge->store_path, &edge->query_orders, err));
@@ -384,7 +372,7 @@ enum tb_code tb_edge_open_parts(struct edge *edge, struct tb_error *err)
 
     edge->shared.topic = EDGE_TOPIC;
     edge->shared.group = GROUP;
-    edge->shared.partitions = TB_LOG_PARTITIONS;
+    edge->shared.partitions = 1;
     init_outages(edge);
     TB_TRY(tb_view_check_config(config, err));
     TB_TRY(open_data_dir(edge, err));

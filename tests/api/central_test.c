@@ -440,7 +440,7 @@ END_TEST
 
 static void hold_some(void)
 {
-    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+    for (int p = 0; p < TEST_PARTITIONS; p++)
         central.ends[p] = -1;
     central.ends[1] = 10;
     central.committed[1] = 4;
@@ -471,11 +471,11 @@ END_TEST
 /* Other processes read all partitions, or the group lost them: then the view may be incomplete. */
 START_TEST(a_process_that_reads_no_partition_reports_no_age)
 {
-    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+    for (int p = 0; p < TEST_PARTITIONS; p++)
         central.ends[p] = central.committed[p] = 7;
     get("/metrics");
     check_body_has("projection_freshness_seconds{view=\"mongodb\"} 0.000\n");
-    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+    for (int p = 0; p < TEST_PARTITIONS; p++)
         central.ends[p] = -1;
     get("/metrics");
     ck_assert_ptr_null(strstr(got.body, "projection_freshness_seconds{"));

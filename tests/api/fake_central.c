@@ -215,7 +215,7 @@ static enum tb_code on_ranges(void *ctx, struct tb_log_range *ret_ranges, struct
 
     if (central->log_away)
         return tb_error_set(err, TB_UNAVAILABLE, "no broker");
-    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+    for (int p = 0; p < TEST_PARTITIONS; p++)
         ret_ranges[p] = (struct tb_log_range){0, central->ends[p], central->committed[p]};
     return TB_OK;
 }
@@ -280,7 +280,7 @@ void fake_central_init(struct fake_central *central)
         .topic = "order-events",
         .group = "tillbox-central",
         .view_name = "mongodb",
-        .partitions = TB_LOG_PARTITIONS,
+        .partitions = TEST_PARTITIONS,
         .log_ranges = on_ranges,
         .dead_letters = {on_send, on_drop, on_audit},
         .ctx = central,

@@ -34,7 +34,7 @@ struct fake_central {
     struct tb_node_report nodes[64];
     size_t node_count;
     char problem[240];
-    int64_t ends[TB_LOG_PARTITIONS], committed[TB_LOG_PARTITIONS]; /* end below 0: not held */
+    int64_t ends[TEST_PARTITIONS], committed[TEST_PARTITIONS]; /* end below 0: not held */
     bool log_away;
     bool has_conflict; /* else its dead letter has reason gap */
     char sent[64];     /* the value of the record that was sent to the log last */

@@ -57,9 +57,8 @@ static void on_link(void *ctx, struct tb_link_status *ret_figures)
 
 static enum tb_code on_ranges(void *ctx, struct tb_log_range *ret_ranges, struct tb_error *err)
 {
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
-        TB_TRY(
-            tb_log_inproc_range(((struct node *)ctx)->log, TOPIC, GROUP, p, &ret_ranges[p], err));
+    (void)err;
+    *ret_ranges = tb_log_inproc_range(((struct node *)ctx)->log, GROUP);
     return TB_OK;
 }
 
@@ -160,7 +159,7 @@ void node_init(struct node *node)
         .topic = TOPIC,
         .group = GROUP,
         .view_name = "sqlite",
-        .partitions = TB_LOG_PARTITIONS,
+        .partitions = 1,
         .log_ranges = on_ranges,
         .dead_letters = {on_send, on_drop, on_audit},
         .ctx = node,
@@ -232,7 +231,7 @@ static void open_bridge(struct node *node, const char *store_path, const char *l
     ck_ok(tb_outbox_reader_open(store_path, &node->api_outbox, &err));
     ck_ok(tb_outbox_reader_open(store_path, &node->query_outbox, &err));
     ck_ok(tb_order_reader_open(store_path, &node->query_orders, &err));
-    ck_ok(tb_log_inproc_writer(node->log, TOPIC, &node->log_writer, &err));
+    ck_ok(tb_log_inproc_writer(node->log, &node->log_writer, &err));
     relay.outbox = node->relay_outbox;
     relay.writer = node->log_writer;
     ck_ok(tb_append_queue_new(on_append_queued, node, &node->append_queue, &err));
@@ -255,7 +254,7 @@ static void open_view(struct node *node, const char *path)
         .ctx = node,
     };
 
-    ck_ok(tb_log_inproc_reader(node->log, TOPIC, GROUP, &node->log_reader, &err));
+    ck_ok(tb_log_inproc_reader(node->log, GROUP, &node->log_reader, &err));
     ck_ok(tb_view_sqlite_open(path, &node->view, &err));
     ck_ok(tb_view_sqlite_reader(path, &node->api_view, &err));
     ck_ok(tb_view_sqlite_reader(path, &node->query_view, &err));

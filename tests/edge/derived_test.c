@@ -21,7 +21,7 @@ enum what { KEPT, LOST, OLDER, FOREIGN, DAMAGED, WHAT_COUNT };
 enum { STORE_OLDER_IN_PLACE = DAMAGED, STORE_COUNT };
 #define COMBINATIONS (STORE_COUNT * WHAT_COUNT * WHAT_COUNT)
 #define OLD_ORDERS 3
-#define START_CASES 4
+#define START_CASES 5
 
 struct history {
     char now[128], before[128], other[128]; /* folders with store.db, log.db and view.db */
@@ -32,6 +32,8 @@ struct history {
 /* Two histories: in the second one retention has removed the first records of the log. */
 static struct history histories[2];
 static struct till till;
+/* Log and view are put as a build would have left them whose log had six partitions. */
+static bool six_partitions;
 
 /* Making the histories. */
 
@@ -137,6 +139,54 @@ static void damage(const char *name)
     close(fd);
 }
 
+static void change_file(const char *name, enum tb_db_mode mode, const char *sql)
+{
+    struct tb_error err = {0};
+    struct tb_db *db = NULL;
+    char path[300];
+
+    snprintf(path, sizeof path, "%s/%s", till.f.dir, name);
+    ck_ok(tb_db_open(path, mode, 0, &db, &err));
+    ck_ok(tb_db_exec(db, sql, &err));
+    tb_db_close(db);
+}
+
+/* A key's last hexadecimal digit chooses its partition. */
+#define OLD_PARTITION(p)                                                                          \
+    "CREATE TABLE records_1_" p "(offset INTEGER PRIMARY KEY, timestamp INTEGER NOT NULL,"        \
+    " key BLOB, value BLOB, headers BLOB NOT NULL) STRICT;"                                       \
+    "INSERT INTO records_1_" p " SELECT row_number() OVER (ORDER BY offset) + 20, timestamp,"     \
+    " key, value, headers FROM records WHERE"                                                     \
+    " instr('123456789abcdef', substr(CAST(key AS TEXT), 36, 1)) % 6 = " p ";"                    \
+    "INSERT INTO offsets SELECT 'view', 'order-events', " p ", max(offset) + 1"                   \
+    " FROM records_1_" p " HAVING count(*) > 0;"                                                  \
+    "INSERT INTO marks SELECT 1, " p ", 5, max(offset) FROM records_1_" p " HAVING count(*) > 0;"
+static const char old_log[] =
+    "DROP TABLE offsets; DROP TABLE marks;"
+    "CREATE TABLE topics("
+    " id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, partitions INTEGER NOT NULL) STRICT;"
+    "INSERT INTO topics VALUES(1, 'order-events', 6);"
+    "CREATE TABLE offsets("
+    " group_name TEXT NOT NULL, topic TEXT NOT NULL, partition INTEGER NOT NULL,"
+    " next INTEGER NOT NULL, PRIMARY KEY(group_name, topic, partition)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE marks("
+    " topic INTEGER NOT NULL, partition INTEGER NOT NULL, uptime_ms INTEGER NOT NULL,"
+    " next INTEGER NOT NULL, PRIMARY KEY(topic, partition, uptime_ms)) STRICT, WITHOUT "
+    "ROWID;" OLD_PARTITION("0") OLD_PARTITION("1") OLD_PARTITION("2") OLD_PARTITION("3")
+        OLD_PARTITION("4")
+            OLD_PARTITION("5") "DROP TABLE records;"
+                               "PRAGMA user_version = 3; PRAGMA application_id = 1952599111;";
+static const char old_view[] = "INSERT OR REPLACE INTO offsets SELECT value, 21 + value"
+                               " FROM json_each('[0,1,2,3,4,5]'); PRAGMA user_version = 5;";
+
+static void make_old(const char *name)
+{
+    if (strcmp(name, "log.db") == 0)
+        change_file(name, TB_DB_DURABLE, old_log);
+    if (strcmp(name, "view.db") == 0)
+        change_file(name, TB_DB_DERIVED, old_view);
+}
+
 static void put(const struct history *history, const char *name, enum what what)
 {
     const char *from[] = {[KEPT] = history->now,
@@ -146,6 +196,8 @@ static void put(const struct history *history, const char *name, enum what what)
 
     if (what != LOST)
         copy_file(from[what], till.f.dir, name);
+    if (what != LOST && six_partitions)
+        make_old(name);
     if (what == DAMAGED)
         damage(name);
 }
@@ -311,8 +363,10 @@ static void check_set_aside(int store, enum what log, enum what view)
         ck_assert_int_eq(files_aside("log.db"), 1);
     if (view == DAMAGED || (view == FOREIGN && store != FOREIGN))
         ck_assert_int_eq(files_aside("view.db"), 1);
+    if (six_partitions)
+        ck_assert_int_eq(files_aside("log.db"), log != LOST);
     if (store == KEPT && log == KEPT && view <= OLDER)
-        ck_assert_int_eq(files_aside("log.db") + files_aside("view.db"), 0);
+        ck_assert_int_eq(files_aside("log.db") + files_aside("view.db"), six_partitions);
 }
 
 static void sell_on(const struct history *history, int store)
@@ -366,6 +420,14 @@ START_TEST(every_combination_with_a_shortened_log)
 }
 END_TEST
 
+/* A log with six partitions is made anew from the store, and its view goes on. */
+START_TEST(every_combination_with_six_partitions)
+{
+    six_partitions = true;
+    run_combination(&histories[_i % 2], _i);
+}
+END_TEST
+
 /* True: a call failed. */
 static bool start_fails_at(int64_t call)
 {
@@ -392,14 +454,14 @@ START_TEST(a_start_that_failed_is_made_good)
         int store;
         enum what log, view;
     } cases[START_CASES] = {
-        {KEPT, KEPT, KEPT},
-        {KEPT, DAMAGED, KEPT},
-        {KEPT, LOST, FOREIGN},
-        {STORE_OLDER_IN_PLACE, KEPT, KEPT},
+        {KEPT, KEPT, KEPT},    {KEPT, DAMAGED, KEPT},
+        {KEPT, LOST, FOREIGN}, {STORE_OLDER_IN_PLACE, KEPT, KEPT},
+        {KEPT, KEPT, KEPT}, /* with six partitions */
     };
     const int store = cases[_i].store;
     bool failed = true;
 
+    six_partitions = _i == START_CASES - 1;
     for (int64_t call = 1; failed; call++) {
         put_all(&histories[0], store, cases[_i].log, cases[_i].view);
         failed = start_fails_at(call);
@@ -624,21 +686,6 @@ START_TEST(a_malformed_heartbeat)
 }
 END_TEST
 
-/* Makes the file one of the schema before its origin. */
-static void forget_origin(const char *name, enum tb_db_mode mode)
-{
-    struct tb_error err = {0};
-    struct tb_db *db = NULL;
-    char path[300], sql[100];
-
-    snprintf(path, sizeof path, "%s/%s", till.f.dir, name);
-    snprintf(sql, sizeof sql, "DROP TABLE origin; PRAGMA user_version = %d",
-             (int)fixture_query_file(path, "PRAGMA user_version") - 1);
-    ck_ok(tb_db_open(path, mode, 0, &db, &err));
-    ck_ok(tb_db_exec(db, sql, &err));
-    tb_db_close(db);
-}
-
 static bool sends_snapshots(void)
 {
     struct tb_outbox_snapshots left = {0};
@@ -718,37 +765,100 @@ START_TEST(a_log_that_is_lost_again)
 }
 END_TEST
 
-static void forget_log_id(void)
+/* Log and view of a build that did not write where they come from. */
+START_TEST(files_without_an_origin)
 {
-    struct tb_error err = {0};
-    struct tb_db *db = NULL;
-
-    ck_ok(tb_db_open(till.f.path, TB_DB_DURABLE, 0, &db, &err));
-    ck_ok(tb_db_exec(db, "UPDATE meta SET log_id = ''", &err));
-    tb_db_close(db);
-}
-
-/* Log and view of a build that did not write where they come from: nothing is read again. */
-START_TEST(files_of_an_earlier_build_go_on)
-{
-    struct tb_log_range range = {0};
-    struct tb_error err = {0};
-    int64_t next = -1;
-
+    six_partitions = true;
     put_all(&histories[1], KEPT, KEPT, KEPT);
-    forget_log_id();
-    forget_origin("log.db", TB_DB_DURABLE);
-    forget_origin("view.db", TB_DB_DERIVED);
+    change_file("store.db", TB_DB_DURABLE, "UPDATE meta SET log_id = ''");
+    change_file("log.db", TB_DB_DURABLE, "DROP TABLE origin; PRAGMA user_version = 2");
+    change_file("view.db", TB_DB_DERIVED, "DROP TABLE origin; PRAGMA user_version = 4");
     till_start(&till);
-    ck_assert_int_eq(recoveries("%"), 0);
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
-        ck_ok(till.view->ops->offset(till.view, p, &next, &err));
-        ck_ok(till.log_reader->ops->range(till.log_reader, p, &range, &err));
-        ck_assert_int_eq(next < 0 ? range.begin : next, range.end);
-    }
-    till_catch_up(&till);
+    ck_assert_int_eq(files_aside("log.db"), 1);
+    ck_assert_int_eq(files_aside("view.db"), 0);
+    till_recover(&till);
     check_view();
     sell_on(&histories[1], KEPT);
+    till_close(&till);
+}
+END_TEST
+
+/* A till that was stopped before its first order. */
+START_TEST(a_log_with_six_partitions_and_no_topic)
+{
+    till_open(&till);
+    till_stop(&till);
+    change_file("log.db", TB_DB_DURABLE,
+                "DROP TABLE records; PRAGMA user_version = 3; PRAGMA application_id = 1952599111");
+    till_start(&till);
+    ck_assert_int_eq(files_aside("log.db"), 1);
+    till_sell(&till, 10);
+    till_catch_up(&till);
+    check_view();
+    till_close(&till);
+}
+END_TEST
+
+static int64_t letters(const char *where)
+{
+    char sql[200];
+
+    snprintf(sql, sizeof sql, "SELECT count(*) FROM dead_letters %s", where);
+    return fixture_query_file(till.view_path, sql);
+}
+
+/* The dead letters of all partitions stay, each with a number that no other one gets, also after a
+ * rebuild. */
+START_TEST(dead_letters_of_six_partitions)
+{
+    six_partitions = true;
+    put_all(&histories[0], KEPT, KEPT, KEPT);
+    change_file("view.db", TB_DB_DERIVED,
+                "INSERT INTO dead_letters(partition, \"offset\", last_offset, version, reason,"
+                " message, status, attempts, follows, dead_at, changed_at, timestamp, headers)"
+                " SELECT p.value, o.value, o.value + 1, 0, 'tillbox.decode', 'x', 'dropped', 2, 0,"
+                " 1, 1, 1, x'' FROM json_each('[0,1,2,3,4,5]') p, json_each('[3,21,40]') o");
+    till_start(&till);
+    till_recover(&till);
+    check_view();
+    ck_assert_int_eq(letters("WHERE partition = 0"), 18);
+    ck_assert_int_eq(letters("WHERE \"offset\" = 21"), 1); /* of partition 0 */
+    ck_assert_int_eq(letters("WHERE \"offset\" = 1000000000129"
+                             " AND last_offset = 1000000000135"),
+                     1); /* 3-21 */
+    till_sell(&till, 1);
+    till_corrupt_last(&till);
+    till_catch_up(&till);
+    ck_assert_int_eq(letters(""), 19);
+    ck_assert_int_eq(letters("WHERE \"offset\" > 1000000000251 AND status = 'open'"), 1);
+    ck_assert_int_eq(till_rebuild(&till), TB_REBUILD_DONE);
+    tb_generations_path(till.f.dir, 2, till.view_path);
+    ck_assert_int_eq(letters(""), 19);
+    till_close(&till);
+}
+END_TEST
+
+/* After the upgrade, the old file is put back from a backup, of which nothing else is. */
+START_TEST(a_file_of_six_partitions_is_put_back)
+{
+    const char *name = _i == 0 ? "log.db" : "view.db";
+
+    six_partitions = true;
+    put_all(&histories[0], KEPT, KEPT, KEPT);
+    till_start(&till);
+    till_recover(&till);
+    if (_i >= 2)
+        sell_on(&histories[0], KEPT);
+    till_stop(&till);
+    put(&histories[0], name, KEPT);
+    till_start(&till);
+    ck_assert_int_eq(files_aside("log.db"), _i == 0 ? 2 : 1);
+    ck_assert_int_eq(files_aside("view.db"), _i != 0);
+    till_recover(&till);
+    check_view();
+    sell_on(&histories[0], KEPT);
+    ck_assert_int_eq(till_rebuild(&till), TB_REBUILD_DONE);
+    check_view();
     till_close(&till);
 }
 END_TEST
@@ -790,6 +900,9 @@ int main(void)
     tcase_add_loop_test(files, every_combination_with_a_shortened_log, 0, WHAT_COUNT * WHAT_COUNT);
     tcase_add_loop_test(files, every_combination_with_a_shortened_log,
                         STORE_OLDER_IN_PLACE * WHAT_COUNT * WHAT_COUNT, COMBINATIONS);
+    tcase_add_loop_test(files, every_combination_with_six_partitions, 0, WHAT_COUNT * WHAT_COUNT);
+    tcase_add_loop_test(files, every_combination_with_six_partitions,
+                        STORE_OLDER_IN_PLACE * WHAT_COUNT * WHAT_COUNT, COMBINATIONS);
     tcase_add_test(single, a_view_of_an_earlier_log);
     tcase_add_test(single, a_view_beside_an_empty_log);
     tcase_add_loop_test(single, the_last_heartbeat_knows_more, 0, 2);
@@ -797,7 +910,10 @@ int main(void)
     tcase_add_test(single, an_older_log_after_a_lost_one);
     tcase_add_test(single, a_log_that_was_to_be_set_aside);
     tcase_add_loop_test(single, a_log_that_is_lost_again, 0, 2);
-    tcase_add_test(single, files_of_an_earlier_build_go_on);
+    tcase_add_test(single, files_without_an_origin);
+    tcase_add_test(single, a_log_with_six_partitions_and_no_topic);
+    tcase_add_test(single, dead_letters_of_six_partitions);
+    tcase_add_loop_test(single, a_file_of_six_partitions_is_put_back, 0, 3);
     tcase_add_test(single, a_damaged_store_is_named);
     tcase_add_test(failures, a_read_that_fails_once_condemns_nothing);
     tcase_add_loop_test(failures, a_file_that_cannot_be_read_is_given_up, 0, 2);

@@ -96,7 +96,7 @@ static struct tb_log_inproc *own_log;
 static enum tb_code open_log(void *ctx, struct tb_log_reader **ret_reader, struct tb_error *err)
 {
     (void)ctx;
-    return tb_log_inproc_reader(own_log, "order-events", NULL, ret_reader, err);
+    return tb_log_inproc_reader(own_log, NULL, ret_reader, err);
 }
 
 static bool delivered(void *ctx, const char *name, const struct tb_delivered *place)
@@ -122,7 +122,6 @@ static void on_resend(void *ctx, const char *name, const struct tb_resend *state
 }
 
 static const struct tb_relay_resend_options resend = {.open_log = open_log,
-                                                      .log_partitions = 1,
                                                       .rate = 2000,
                                                       .on_delivered = delivered,
                                                       .on_unchecked = unchecked,

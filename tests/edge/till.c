@@ -26,7 +26,8 @@ static void on_durable(void *ctx, int32_t partition, int64_t next)
 {
     struct till *till = ctx;
 
-    tb_log_inproc_allow_removal(till->log, TOPIC, partition, next);
+    ck_assert_int_eq(partition, 0);
+    tb_log_inproc_allow_removal(till->log, next);
 }
 
 static void open_relay(struct till *till)
@@ -34,7 +35,7 @@ static void open_relay(struct till *till)
     struct tb_error err = {0};
 
     ck_ok(tb_outbox_reader_open(till->f.path, &till->outbox, &err));
-    ck_ok(tb_log_inproc_writer(till->log, TOPIC, &till->log_writer, &err));
+    ck_ok(tb_log_inproc_writer(till->log, &till->log_writer, &err));
     const struct tb_relay_options options = {.node = "till1",
                                              .cursor_name = TB_CURSOR_INPROC,
                                              .outbox = till->outbox,
@@ -51,7 +52,7 @@ static void open_view(struct till *till)
 {
     struct tb_error err = {0};
 
-    ck_ok(tb_log_inproc_reader(till->log, TOPIC, GROUP, &till->log_reader, &err));
+    ck_ok(tb_log_inproc_reader(till->log, GROUP, &till->log_reader, &err));
     ck_ok(tb_view_sqlite_reader(till->view_path, &till->reader, &err));
     const struct tb_consumer_options options = {.reader = till->log_reader,
                                                 .view = till->view,
@@ -69,7 +70,7 @@ static void open_view(struct till *till)
 static enum tb_code open_visitor(void *ctx, struct tb_log_reader **ret_reader,
                                  struct tb_error *err)
 {
-    return tb_log_inproc_reader(((struct till *)ctx)->log, TOPIC, NULL, ret_reader, err);
+    return tb_log_inproc_reader(((struct till *)ctx)->log, NULL, ret_reader, err);
 }
 
 /* The test has one thread, so nothing else runs meanwhile. */
@@ -119,7 +120,7 @@ static void open_rebuild(struct till *till)
                                                .random = &till->f.random.random,
                                                .rules = {.currency = "EUR"},
                                                .topic = TOPIC,
-                                               .partitions = TB_LOG_PARTITIONS};
+                                               .partitions = 1};
     ck_ok(tb_rebuild_new(&options, &till->rebuild, &err));
 }
 
@@ -248,16 +249,9 @@ void till_corrupt_last(struct till *till)
 
 static int64_t lag(const struct till *till)
 {
-    struct tb_error err = {0};
-    int64_t behind = 0;
+    struct tb_log_range range = tb_log_inproc_range(till->log, GROUP);
 
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
-        struct tb_log_range range = {0};
-
-        ck_ok(tb_log_inproc_range(till->log, TOPIC, GROUP, p, &range, &err));
-        behind += range.end - (range.committed < 0 ? range.begin : range.committed);
-    }
-    return behind;
+    return range.end - (range.committed < 0 ? range.begin : range.committed);
 }
 
 static bool sends_snapshots(struct till *till)

@@ -14,7 +14,7 @@ static struct fixture {
     struct fake_random fake;
     struct tb_order orders[ORDERS * 4]; /* what the view must hold */
     size_t order_count;
-    int64_t next_offset[TB_LOG_PARTITIONS];
+    int64_t next_offset[TEST_PARTITIONS];
 } f;
 
 static enum tb_code load(void *ctx, const char *order_id, struct tb_arena *into,
@@ -699,16 +699,16 @@ static void offsets_are_kept_for_each_partition(void)
 
     if (!f.view->ops->offset)
         return;
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
+    for (int32_t p = 0; p < TEST_PARTITIONS; p++)
         ck_assert_int_eq(next_offset(p), -1);
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
+    for (int32_t p = 0; p < TEST_PARTITIONS; p++) {
         f.next_offset[p] = 100 * p;
         history_place(&f.arena, &f.fake, random_time(), &event);
         history_record(&f.arena, &event, 1, &record);
         make_plan(&f.plan, p, &record, 1);
         commit(&f.plan);
         flush();
-        for (int32_t q = 0; q < TB_LOG_PARTITIONS; q++)
+        for (int32_t q = 0; q < TEST_PARTITIONS; q++)
             ck_assert_int_eq(next_offset(q), q > p ? -1 : 100 * q + 1);
     }
 }

@@ -33,7 +33,7 @@ void broker_release(struct broker *broker)
         free(request);
     }
     for (int topic = 0; topic < BROKER_TOPICS; topic++)
-        for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+        for (int p = 0; p < TEST_PARTITIONS; p++)
             free(broker->topics[topic][p].records);
     tb_arena_release(&broker->arena);
     broker_now = NULL;
@@ -66,7 +66,7 @@ enum broker_topic broker_topic_of(const char *name)
 
 int32_t broker_partitions(enum broker_topic topic)
 {
-    return topic == BROKER_EVENTS || topic == BROKER_DEAD_LETTERS ? TB_LOG_PARTITIONS : 1;
+    return topic == BROKER_EVENTS || topic == BROKER_DEAD_LETTERS ? TEST_PARTITIONS : 1;
 }
 
 enum tb_code tb_log_kafka_check_topics(const struct tb_log_kafka_options *options,

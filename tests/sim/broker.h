@@ -60,12 +60,12 @@ struct broker_member {
     int id, client;
     int64_t seen_us;
     bool joined; /* has rejoined for the generation that is being formed */
-    bool assigned[TB_LOG_PARTITIONS];
+    bool assigned[TEST_PARTITIONS];
 };
 struct broker_group {
     char name[64];
     enum broker_topic topic;
-    int64_t committed[TB_LOG_PARTITIONS]; /* -1: none */
+    int64_t committed[TEST_PARTITIONS]; /* -1: none */
     struct broker_member members[BROKER_MEMBERS_MAX];
     size_t member_count;
     int last_id;
@@ -99,7 +99,7 @@ struct broker {
     bool unreliable; /* requests and answers get lost, late, or end with an unknown outcome */
     bool down;
     int64_t session_us; /* a member that sends nothing for this long is removed */
-    struct broker_partition topics[BROKER_TOPICS][TB_LOG_PARTITIONS];
+    struct broker_partition topics[BROKER_TOPICS][TEST_PARTITIONS];
     struct broker_client clients[BROKER_CLIENTS_MAX];
     size_t client_count;
     struct broker_group groups[2]; /* one reads the events, one the heartbeats */

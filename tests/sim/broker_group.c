@@ -13,7 +13,7 @@ struct broker_group *broker_group(struct broker *broker, const char *name, enum 
     group = &broker->groups[broker->group_count++];
     snprintf(group->name, sizeof group->name, "%s", name);
     group->topic = topic;
-    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+    for (int p = 0; p < TEST_PARTITIONS; p++)
         group->committed[p] = -1;
     return group;
 }

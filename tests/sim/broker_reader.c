@@ -48,7 +48,7 @@ static void fetch(struct broker_reader *reader)
         broker_reader_group_round(reader);
     else
         start_at_end(reader);
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
+    for (int32_t p = 0; p < TEST_PARTITIONS; p++) {
         struct reader_partition *part = &reader->parts[p];
         int64_t end = end_of(reader, p);
 
@@ -96,8 +96,8 @@ static enum tb_code poll(struct tb_log_reader *base, size_t max, int64_t wait_ms
     tb_arena_release(&reader->batch_arena);
     fetch(reader);
     *ret_batch = (struct tb_log_batch){0};
-    for (int i = 0; i < TB_LOG_PARTITIONS && max > 0 && !reader->paused; i++) {
-        int32_t p = reader->turn++ % TB_LOG_PARTITIONS;
+    for (int i = 0; i < TEST_PARTITIONS && max > 0 && !reader->paused; i++) {
+        int32_t p = reader->turn++ % TEST_PARTITIONS;
 
         if (reader->parts[p].assigned && reader->parts[p].next > end_of(reader, p))
             return tb_error_set(err, TB_CORRUPT, "%d is not in the simulated log", (int)p);
@@ -115,7 +115,7 @@ bool broker_reader_behind(const struct tb_log_reader *base)
 {
     const struct broker_reader *reader = reader_of(base);
 
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
+    for (int32_t p = 0; p < TEST_PARTITIONS; p++)
         if (reader->parts[p].assigned && reader->parts[p].next < end_of(reader, p))
             return true;
     return false;
@@ -209,7 +209,7 @@ static enum tb_code confirm(struct tb_log_reader *base, int32_t partition, int64
 
 static int64_t position(struct tb_log_reader *base, int32_t partition)
 {
-    return partition < TB_LOG_PARTITIONS && reader_of(base)->parts[partition].assigned
+    return partition < TEST_PARTITIONS && reader_of(base)->parts[partition].assigned
                ? reader_of(base)->parts[partition].next
                : -1;
 }

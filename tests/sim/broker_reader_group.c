@@ -5,7 +5,7 @@
 
 void broker_reader_commits(struct broker_reader *reader)
 {
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
+    for (int32_t p = 0; p < TEST_PARTITIONS; p++) {
         struct reader_partition *part = &reader->parts[p];
 
         if (!part->dirty)
@@ -26,7 +26,7 @@ void broker_reader_revoke_all(struct broker_reader *reader)
 {
     bool zombie = reader->broker->mutant == BROKER_ZOMBIE_COMMITS;
 
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
+    for (int32_t p = 0; p < TEST_PARTITIONS; p++) {
         if (zombie) /* this mutant keeps the position, to commit it later */
             reader->parts[p].assigned = false;
         else

@@ -23,8 +23,8 @@ struct broker_reader {
     int client, member; /* member 0: not joined */
     unsigned generation;
     uint64_t assignment_count; /* assignments so far */
-    struct reader_partition parts[TB_LOG_PARTITIONS];
-    int64_t seek_to[TB_LOG_PARTITIONS]; /* of partitions that are not assigned yet, + 1; 0: none */
+    struct reader_partition parts[TEST_PARTITIONS];
+    int64_t seek_to[TEST_PARTITIONS]; /* of partitions that are not assigned yet, + 1; 0: none */
     bool paused;
     bool dead; /* its process was killed */
     int32_t turn;

@@ -30,7 +30,7 @@ void central_init(struct central *central, struct sim *sim, int index)
     central->other_options =
         (struct tb_log_kafka_options){.client_id = central->client_id, .clock = &central->clock};
     central->event_options = central->other_options;
-    central->event_options.partitions = TB_LOG_PARTITIONS;
+    central->event_options.partitions = TEST_PARTITIONS;
     for (int i = 0; i < CENTRAL_ACTORS; i++)
         central->due_us[i] = SIM_NEVER;
     central->due_us[CENTRAL_START] = 0;
@@ -90,7 +90,7 @@ static enum tb_code on_open(void *ctx, struct tb_log_reader **ret_reader, struct
     static const struct tb_log_kafka_topic topics[] = {{.name = SIM_TOPIC, .partitions = 6}};
     struct central *central = ctx;
     struct tb_placed_reader_options placed = {
-        .places = &central->places, .clock = &central->clock, .partitions = TB_LOG_PARTITIONS};
+        .places = &central->places, .clock = &central->clock, .partitions = TEST_PARTITIONS};
     char warning[240];
 
     TB_TRY(tb_log_kafka_check_topics(&central->event_options, topics, 1, false, 0, err));
@@ -162,7 +162,7 @@ static enum tb_code open_consumer(struct central *central, struct tb_error *err)
         .dead_letters = central->dead_letters,
         .topic = SIM_TOPIC,
         .group = CENTRE_GROUP,
-        .partitions = TB_LOG_PARTITIONS,
+        .partitions = TEST_PARTITIONS,
         .open = on_open,
         .on_applied = on_applied,
         .on_outage = on_outage,

@@ -129,8 +129,8 @@ struct centre {
         day_known_ms[ORACLE_NODES_MAX]; /* since when the database knows a node's days; 0: not */
     int by_order[ORACLE_ORDERS_MAX];    /* index in orders + 1, by the oracle's index; 0: none */
     /* Which records have a dead letter, in Kafka's topic and in the database. */
-    bool has_letter_in_topic[TB_LOG_PARTITIONS][CENTRE_RECORDS_MAX];
-    bool has_letter_in_db[TB_LOG_PARTITIONS][CENTRE_RECORDS_MAX];
+    bool has_letter_in_topic[TEST_PARTITIONS][CENTRE_RECORDS_MAX];
+    bool has_letter_in_db[TEST_PARTITIONS][CENTRE_RECORDS_MAX];
     struct fake_random past_random;
     unsigned past_classes;
     int64_t past_due_us;

@@ -103,7 +103,7 @@ static void replace_log(struct sim *sim)
 {
     struct centre *centre = &sim->centre;
 
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
+    for (int32_t p = 0; p < TEST_PARTITIONS; p++) {
         if (below(sim, 3) == 0)
             continue;
         replace_partition(sim, p);

@@ -135,7 +135,7 @@ static void check_dead_letters(const struct centre *centre)
 {
     if (centre->has_other_past)
         return; /* offsets of several logs */
-    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+    for (int p = 0; p < TEST_PARTITIONS; p++)
         for (size_t i = 0; i < centre->broker.topics[BROKER_EVENTS][p].count; i++)
             SIM_REQUIRE(!centre->has_letter_in_db[p][i] || centre->has_letter_in_topic[p][i],
                         "C4: dead letter %d-%zu is not in the topic of dead letters", p, i);

@@ -227,44 +227,34 @@ static void check_record(struct sim_node *node, sqlite3_stmt *stmt)
         o->log_version = version;
 }
 
-static void check_partition(struct sim_node *node, sqlite3 *db, int p)
+void check_log(struct sim_node *node, sqlite3 *db)
 {
-    int64_t next = node->log_seen[p], first, end;
-    char sql[1024];
+    int64_t next = node->log_seen, first;
+    int64_t end = check_number(db, "SELECT coalesce(max(offset) + 1, 0) FROM records");
     sqlite3_stmt *stmt;
 
-    snprintf(sql, sizeof sql, "SELECT coalesce(max(offset) + 1, 0) FROM records_1_%d", p);
-    end = check_number(db, sql);
-    SIM_REQUIRE(end >= next || (end == 0 && next == node->log_gone[p]),
-                "I1: %s: partition %d of the log ended at %" PRId64, node->name, p, next);
-    snprintf(sql, sizeof sql, "SELECT coalesce(min(offset), 0) FROM records_1_%d", p);
-    first = end == 0 ? node->log_gone[p] : check_number(db, sql);
-    sim_cover(COVER_LOG_EXPIRED, (uint64_t)(first - node->log_gone[p]));
-    node->log_gone[p] = first;
-    snprintf(sql, sizeof sql,
-             "SELECT offset, CAST(key AS TEXT), headers,"
-             " CASE WHEN json_valid(CAST(value AS TEXT))"
-             " THEN json_extract(CAST(value AS TEXT), '$.version') END," CHECK_DOCUMENT_COLUMNS
-             "FROM (SELECT offset, key, headers, value,"
-             "  CASE WHEN instr(headers, CAST('OrderSnapshot.v1' AS BLOB))"
-             "   THEN CAST(value AS TEXT) END AS doc"
-             "  FROM records_1_%d) WHERE offset >= ?1 ORDER BY offset",
-             p);
-    stmt = check_query(db, sql);
+    SIM_REQUIRE(end >= next || (end == 0 && next == node->log_gone),
+                "I1: %s: the log ended at %" PRId64, node->name, next);
+    first = end == 0 ? node->log_gone
+                     : check_number(db, "SELECT coalesce(min(offset), 0) FROM records");
+    sim_cover(COVER_LOG_EXPIRED, (uint64_t)(first - node->log_gone));
+    node->log_gone = first;
+    stmt =
+        check_query(db, "SELECT offset, CAST(key AS TEXT), headers,"
+                        " CASE WHEN json_valid(CAST(value AS TEXT))"
+                        " THEN json_extract(CAST(value AS TEXT), '$.version')"
+                        " END," CHECK_DOCUMENT_COLUMNS "FROM (SELECT offset, key, headers, value,"
+                        "  CASE WHEN instr(headers, CAST('OrderSnapshot.v1' AS BLOB))"
+                        "   THEN CAST(value AS TEXT) END AS doc"
+                        "  FROM records) WHERE offset >= ?1 ORDER BY offset");
     sqlite3_bind_int64(stmt, 1, next);
     while (check_row(stmt)) {
         SIM_REQUIRE(sqlite3_column_int64(stmt, 0) == next,
-                    "I4: %s: offset %" PRId64 " of partition %d is missing", node->name, next, p);
+                    "I4: %s: offset %" PRId64 " of the log is missing", node->name, next);
         check_record(node, stmt);
         next++;
     }
-    node->log_seen[p] = next;
-}
-
-void check_log(struct sim_node *node, sqlite3 *db)
-{
-    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
-        check_partition(node, db, p);
+    node->log_seen = next;
 }
 
 void check_cursor(struct sim_node *node, sqlite3 *store)

@@ -4,19 +4,12 @@
 
 static bool view_has_all(struct sim_node *node)
 {
+    struct tb_log_range range = tb_log_inproc_range(node->log, SIM_GROUP);
     struct tb_error err = {0};
+    int64_t next = -1;
 
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
-        struct tb_log_range range = {0};
-        int64_t next = -1;
-
-        if (tb_log_inproc_range(node->log, SIM_TOPIC, SIM_GROUP, p, &range, &err) != TB_OK ||
-            node->view_reader->ops->offset(node->view_reader, p, &next, &err) != TB_OK)
-            return false;
-        if ((next < 0 ? range.begin : next) != range.end || node->audit_next[p] != range.end)
-            return false;
-    }
-    return true;
+    return node->view_reader->ops->offset(node->view_reader, 0, &next, &err) == TB_OK &&
+           (next < 0 ? range.begin : next) == range.end && node->audit_next == range.end;
 }
 
 static bool foreign_is_acked(const struct sim_node *node)

@@ -61,24 +61,6 @@ static int64_t highest(const struct sim_node *node, sqlite3 *db, const char *sql
     return number;
 }
 
-static int64_t last_of_log(const struct sim_node *node, sqlite3 *db)
-{
-    int64_t last = 0;
-    char sql[320];
-
-    for (int p = 0; p < TB_LOG_PARTITIONS; p++) {
-        snprintf(sql, sizeof sql,
-                 "SELECT max(CAST(substr(number, length(?1) + 1) AS INTEGER)) FROM"
-                 " (SELECT json_extract(CAST(value AS TEXT), '$.orderNumber') AS number"
-                 "  FROM records_1_%d WHERE json_valid(CAST(value AS TEXT)))"
-                 " WHERE substr(number, 1, length(?1)) = ?1",
-                 p);
-        int64_t number = highest(node, db, sql);
-        last = number > last ? number : last;
-    }
-    return last;
-}
-
 int64_t check_last_number(struct sim_node *node, enum sim_file file)
 {
     sqlite3 *db = open_closed(node, file);
@@ -89,7 +71,11 @@ int64_t check_last_number(struct sim_node *node, enum sim_file file)
     if (file == SIM_STORE)
         last = highest(node, db, "SELECT max(number) FROM orders WHERE ?1 <> ''");
     else if (file == SIM_LOG)
-        last = last_of_log(node, db);
+        last = highest(node, db,
+                       "SELECT max(CAST(substr(number, length(?1) + 1) AS INTEGER)) FROM"
+                       " (SELECT json_extract(CAST(value AS TEXT), '$.orderNumber') AS number"
+                       "  FROM records WHERE json_valid(CAST(value AS TEXT)))"
+                       " WHERE substr(number, 1, length(?1)) = ?1");
     else
         last = highest(node, db,
                        "SELECT max(CAST(substr(json_extract(doc, '$.orderNumber'),"
@@ -150,8 +136,7 @@ static void begin_log(struct sim_node *node, sqlite3 *log)
 
     oracle_put_log_back(&node->sim->oracle, node->index, NULL);
     check_foreign_forgotten(node);
-    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
-        node->log_seen[p] = node->log_gone[p] = node->audit_next[p] = base;
+    node->log_seen = node->log_gone = node->audit_next = base;
     node->rows_gone_before = node->rows_gone;
 }
 

@@ -284,12 +284,10 @@ static enum tb_code view_offset(struct tb_view *base, int32_t partition, int64_t
                                 struct tb_error *err)
 {
     struct faulty_view *view = (struct faulty_view *)base;
-    struct tb_log_range range = {0};
 
     if (view->node->sim->mutant != SIM_MUTANT_VIEW_TRUSTS_LOG)
         return view->real->ops->offset(view->real, partition, ret_next, err);
-    TB_TRY(tb_log_inproc_range(view->node->log, SIM_TOPIC, SIM_GROUP, partition, &range, err));
-    *ret_next = range.committed;
+    *ret_next = tb_log_inproc_range(view->node->log, SIM_GROUP).committed;
     return TB_OK;
 }
 

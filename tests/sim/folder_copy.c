@@ -13,7 +13,7 @@ struct folder_copy {
     struct oracle_memory *memory; /* owned */
     char epoch[TB_EPOCH_SIZE];
     int64_t recoveries, rows_seen, rows_gone, rows_gone_before, keys_seen;
-    int64_t log_seen[TB_LOG_PARTITIONS], log_gone[TB_LOG_PARTITIONS];
+    int64_t log_seen, log_gone;
     struct sim_row rows[SIM_ROWS_MAX];
 };
 
@@ -74,8 +74,8 @@ struct folder_copy *folder_copy_make(struct sim_node *node)
     copy->rows_gone = node->rows_gone;
     copy->rows_gone_before = node->rows_gone_before;
     copy->keys_seen = node->keys_seen;
-    memcpy(copy->log_seen, node->log_seen, sizeof copy->log_seen);
-    memcpy(copy->log_gone, node->log_gone, sizeof copy->log_gone);
+    copy->log_seen = node->log_seen;
+    copy->log_gone = node->log_gone;
     memcpy(copy->rows, node->rows, sizeof copy->rows);
     return copy;
 }
@@ -114,11 +114,8 @@ static void put_log_back(struct sim_node *node, const struct folder_copy *copy)
 {
     oracle_put_log_back(&node->sim->oracle, node->index, copy ? copy->memory : NULL);
     check_foreign_forgotten(node);
-    for (int p = 0; p < TB_LOG_PARTITIONS; p++) {
-        node->log_seen[p] = copy ? copy->log_seen[p] : 0;
-        node->log_gone[p] = copy ? copy->log_gone[p] : 0;
-        node->audit_next[p] = copy ? copy->log_seen[p] : 0;
-    }
+    node->log_seen = node->audit_next = copy ? copy->log_seen : 0;
+    node->log_gone = copy ? copy->log_gone : 0;
 }
 
 static void put_file(struct sim_node *node, const struct folder_copy *copy, enum sim_file file,

@@ -15,13 +15,7 @@ static void release_log_mutant(struct sim_node *node)
 {
     if (node->sim->mutant != SIM_MUTANT_LOG_EXPIRY_IGNORES_VIEW || !node_healthy(node))
         return;
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
-        struct tb_log_range range = {0};
-        struct tb_error err = {0};
-
-        if (tb_log_inproc_range(node->log, SIM_TOPIC, SIM_GROUP, p, &range, &err) == TB_OK)
-            tb_log_inproc_allow_removal(node->log, SIM_TOPIC, p, range.committed);
-    }
+    tb_log_inproc_allow_removal(node->log, tb_log_inproc_range(node->log, SIM_GROUP).committed);
 }
 
 static void close_readers(struct sim_node *node)
@@ -128,8 +122,7 @@ void node_start(struct sim_node *node)
     }
     sim_trace("%s runs", node->name);
     node->up = node->was_healthy = true;
-    for (int i = 0; i < TB_LOG_PARTITIONS; i++)
-        node->audit_fresh[i] = true;
+    node->audit_fresh = true;
     for (int i = 0; i < SIM_WRITE_BACK; i++)
         sim_wake(node, (enum sim_actor)i, 5 * MS);
     sim_wake(node, SIM_WRITE_BACK, 30000 * MS);
@@ -277,14 +270,14 @@ static void step_consumer(struct sim_node *node)
 
 static void audit_record(struct sim_node *node, const struct tb_record *record)
 {
-    int64_t *next = &node->audit_next[record->partition];
-    bool fresh = node->audit_fresh[record->partition];
+    int64_t *next = &node->audit_next;
+    bool fresh = node->audit_fresh;
 
     SIM_REQUIRE(record->offset == *next || (fresh && record->offset < *next) ||
                     file_is_damaged(node, SIM_LOG),
                 "I4: %s: the group %s reads offset %" PRId64 " of partition %d after %" PRId64,
                 node->name, SIM_AUDIT_GROUP, record->offset, record->partition, *next - 1);
-    node->audit_fresh[record->partition] = false;
+    node->audit_fresh = false;
     *next = record->offset + 1;
 }
 

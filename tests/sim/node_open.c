@@ -112,9 +112,9 @@ static void on_durable(void *ctx, int32_t partition, int64_t next)
     if (!node_healthy(node) || node->disk.power_off || file_is_damaged(node, SIM_LOG) ||
         file_is_damaged(node, SIM_VIEW))
         return;
-    if (partition == 0)
-        check_node(node);
-    tb_log_inproc_allow_removal(node->log, SIM_TOPIC, partition, next);
+    (void)partition; /* there is one */
+    check_node(node);
+    tb_log_inproc_allow_removal(node->log, next);
 }
 
 /* Configuration of the connected edition; the rest are the product's defaults. */
@@ -247,7 +247,7 @@ static enum tb_code open_bridge(struct sim_node *node, struct tb_error *err)
 
     TB_TRY(tb_outbox_reader_open(node->store_path, &node->relay_outbox, err));
     TB_TRY(tb_outbox_reader_open(node->store_path, &node->api_outbox, err));
-    TB_TRY(tb_log_inproc_writer(node->log, SIM_TOPIC, &real, err));
+    TB_TRY(tb_log_inproc_writer(node->log, &real, err));
     faulty_log_init(&node->faulty_log, node, real);
     options.outbox = node->relay_outbox;
     options.writer = &node->faulty_log.base;
@@ -285,8 +285,8 @@ static enum tb_code open_view(struct sim_node *node, struct tb_error *err)
         .ctx = node,
     };
 
-    TB_TRY(tb_log_inproc_reader(node->log, SIM_TOPIC, SIM_GROUP, &node->reader, err));
-    TB_TRY(tb_log_inproc_reader(node->log, SIM_TOPIC, SIM_AUDIT_GROUP, &node->audit, err));
+    TB_TRY(tb_log_inproc_reader(node->log, SIM_GROUP, &node->reader, err));
+    TB_TRY(tb_log_inproc_reader(node->log, SIM_AUDIT_GROUP, &node->audit, err));
     TB_TRY(tb_view_sqlite_reader(node->view_path, &node->view_reader, err));
     options.reader = node->reader;
     options.view = &node->faulty_view.base;

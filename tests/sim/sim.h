@@ -210,11 +210,11 @@ struct sim_node {
 
     bool link_known, link_forced; /* according to the last answer */
     uint64_t checks;
-    uint64_t changes_seen;                 /* disk.changes at the last check */
-    int64_t log_seen[TB_LOG_PARTITIONS];   /* offset up to which the log is checked */
-    int64_t log_gone[TB_LOG_PARTITIONS];   /* offset up to which the log is removed */
-    int64_t audit_next[TB_LOG_PARTITIONS]; /* next offset of the audit group */
-    bool audit_fresh[TB_LOG_PARTITIONS];   /* nothing read since it was opened */
+    uint64_t changes_seen; /* disk.changes at the last check */
+    int64_t log_seen;      /* offset up to which the log is checked */
+    int64_t log_gone;      /* offset up to which the log is removed */
+    int64_t audit_next;    /* next offset of the audit group */
+    bool audit_fresh;      /* nothing read since it was opened */
     struct sim_row {
         int order;
         int64_t version;

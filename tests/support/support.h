@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/mem/buf.h"
 #include "base/time/clock.h"
+#include "support/partitions.h"
 #include <check.h>
 
 /* Creates a folder under $TMPDIR or /tmp; tmpdir_remove deletes it with all it contains. */

@@ -47,9 +47,9 @@ struct tb_api_edge {
     struct tb_writer *writer;
     const char *cursor_name;      /* the cursor that means delivered */
     const char *view_cursor_name; /* the cursor that feeds this view; NULL: the same */
-    /* The ends of the log's partitions when the process started: until the view has come so far it
-     * lacks what was visible before. */
-    int64_t first_ends[TB_LOG_PARTITIONS];
+    /* The end of the log when the process started: until the view has come so far it lacks what
+     * was visible before. */
+    int64_t first_end;
     /* Called on the api thread. */
     void (*link)(void *ctx, struct tb_link_status *ret_status);
     int64_t (*disk_free)(void *ctx);                                    /* below 0: not known */

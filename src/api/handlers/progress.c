@@ -43,8 +43,7 @@ static void read_lag(const struct tb_api_options *options, const struct tb_query
         progress->end[p] = ranges[p].end;
         progress->log_records += ranges[p].end - ranges[p].begin;
         if (options->edge)
-            add_first(options->edge->first_ends[p], ranges[p].begin, progress->committed[p],
-                      progress);
+            add_first(options->edge->first_end, ranges[p].begin, progress->committed[p], progress);
         if (progress->end[p] > progress->committed[p])
             progress->lag += progress->end[p] - progress->committed[p];
     }

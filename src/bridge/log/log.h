@@ -14,8 +14,6 @@
 #include "base/mem/arena.h"
 #include "base/time/clock.h"
 
-/* Partitions of each topic of a node's in-process log. */
-#define TB_LOG_PARTITIONS 6
 /* Partitions from this number on are not read: arrays indexed by partition are this long. */
 #define TB_LOG_PARTITIONS_MAX 256
 /* Most headers of a record that a writer takes, and most bytes of their names and values. In

@@ -79,38 +79,16 @@ static int64_t row_of(struct tb_relay *relay, const struct tb_record *record)
  * of them: retention has removed records, or the log was made anew and begins with snapshots. */
 static enum tb_code lacks_events(struct tb_relay *relay, bool *ret_lacks, struct tb_error *err)
 {
-    const struct tb_relay_resend_options *options = relay->options.resend;
     struct tb_log_reader *log = relay->resend.log;
+    struct tb_log_range range = {0};
     struct tb_log_batch batch = {0};
+    int64_t row;
 
-    *ret_lacks = false;
-    for (int32_t p = 0; p < options->log_partitions; p++) {
-        struct tb_log_range range = {0};
-        int64_t row;
-
-        TB_TRY(log->ops->range(log, p, &range, err));
-        if (range.begin == range.end) {
-            *ret_lacks |= range.begin > 0 || options->log_partitions == 1;
-            continue;
-        }
-        for (int32_t q = 0; q < options->log_partitions; q++) {
-            struct tb_log_range other = {0};
-
-            TB_TRY(log->ops->range(log, q, &other, err));
-            TB_TRY(log->ops->seek(log, q, q == p ? range.begin : other.end, err));
-        }
-        TB_TRY(log->ops->poll(log, 1, 0, &batch, err));
-        row = batch.count > 0 ? row_of(relay, &batch.records[0]) : 0;
-        *ret_lacks |= row == 0 || ((range.begin > 0 || options->log_partitions == 1) &&
-                                   row > relay->resend.state.after_row + 1);
-    }
-    for (int32_t p = 0; p < options->log_partitions; p++) {
-        struct tb_log_range range = {0};
-
-        TB_TRY(log->ops->range(log, p, &range, err));
-        TB_TRY(log->ops->seek(log, p, range.begin, err));
-    }
-    return TB_OK;
+    TB_TRY(log->ops->range(log, 0, &range, err));
+    TB_TRY(log->ops->poll(log, 1, 0, &batch, err));
+    row = batch.count > 0 ? row_of(relay, &batch.records[0]) : 0;
+    *ret_lacks = row == 0 || row > relay->resend.state.after_row + 1;
+    return log->ops->seek(log, 0, range.begin, err);
 }
 
 /* Opens the node's own log where the resend stands. */
@@ -125,8 +103,6 @@ static enum tb_code open_log(struct tb_relay *relay, struct tb_error *err)
 
     TB_TRY(options->resend->open_log(options->resend->ctx, &resend->log, err));
     if (state->through_row >= 0 && state->next >= 0) { /* it goes on */
-        if (options->resend->log_partitions != 1)
-            return TB_OK;
         TB_TRY(resend->log->ops->range(resend->log, 0, &range, err));
         if (state->next < range.begin || state->next > range.end)
             return TB_OK; /* it is another log than before: all of it */

@@ -14,9 +14,8 @@
 #include "store/outbox.h"
 
 struct tb_relay_resend_options {
-    /* A reader of all of the node's own log, from its begin, with this many partitions. */
+    /* A reader of all of the node's own log, from its begin. */
     enum tb_code (*open_log)(void *ctx, struct tb_log_reader **ret_reader, struct tb_error *err);
-    int32_t log_partitions;
     int64_t rate; /* events a second */
     /* As tb_writer_post_delivered. */
     bool (*on_delivered)(void *ctx, const char *cursor_name, const struct tb_delivered *delivered);

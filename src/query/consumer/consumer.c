@@ -50,7 +50,7 @@ enum tb_code tb_consumer_new(const struct tb_consumer_options *options,
         return tb_error_set(err, TB_INTERNAL, "out of memory");
     consumer->options = *options;
     if (consumer->options.partitions == 0)
-        consumer->options.partitions = TB_LOG_PARTITIONS;
+        consumer->options.partitions = 1;
     atomic_init(&consumer->wakes, options->reader);
     consumer->stats.end_to_end_us.spec = &tb_histogram_time;
     consumer->backoff = (struct tb_backoff){.base_ms = RETRY_BASE_MS, .cap_ms = RETRY_CAP_MS};

@@ -55,7 +55,7 @@ struct tb_consumer_options {
     struct tb_log_writer *dead_letters;
     /* With dead_letters: the topic that is read, and the consumer group. redrive: the topic. */
     const char *topic, *group;
-    int32_t partitions; /* of the topic; 0: as many as the log on a node has */
+    int32_t partitions; /* of the topic; 0: one */
     /* With reader NULL: called until it is TB_OK, before anything is read. A reader that joins a
      * group takes partitions from others, so everything that it needs must be there first. */
     enum tb_code (*open)(void *ctx, struct tb_log_reader **ret_reader, struct tb_error *err);

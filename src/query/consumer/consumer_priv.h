@@ -61,7 +61,7 @@ enum tb_consumer_group_state {
     TB_CONSUMER_GROUP_STATE_COUNT
 };
 /* The group is flushed once it has a plan per partition of a node's log, or so many records. */
-#define TB_CONSUMER_GROUP_MAX TB_LOG_PARTITIONS
+#define TB_CONSUMER_GROUP_MAX 6
 #define TB_CONSUMER_GROUP_RECORDS TB_LOG_BATCH_MAX
 struct tb_consumer_group {
     enum tb_consumer_group_state state;

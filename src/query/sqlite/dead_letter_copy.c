@@ -36,16 +36,15 @@ static enum tb_code update_row(struct copier *copier, struct tb_error *err)
     return tb_stmt_run(update, err);
 }
 
-static enum tb_code copy_all(struct copier *copier, struct tb_view_sqlite *to,
-                             const int64_t *begin, struct tb_error *err)
+static enum tb_code copy_all(struct copier *copier, struct tb_view_sqlite *to, int64_t begin,
+                             struct tb_error *err)
 {
     for (bool row = true;;) {
         TB_TRY(tb_stmt_step(&copier->read, &row, err));
         if (!row)
             return TB_OK;
         TB_TRY(update_row(copier, err));
-        if (tb_db_changes(to->db) == 0 && tb_stmt_int64(&copier->read, OFFSET) <
-                                              begin[tb_stmt_int64(&copier->read, PARTITION)]) {
+        if (tb_db_changes(to->db) == 0 && tb_stmt_int64(&copier->read, OFFSET) < begin) {
             tb_stmt_bind_row(&copier->insert, &copier->read);
             TB_TRY(tb_stmt_run(&copier->insert, err));
         }
@@ -61,7 +60,7 @@ static enum tb_code prepare(struct copier *copier, struct tb_view_sqlite *from,
 }
 
 enum tb_code tb_view_sqlite_copy_dead_letters(struct tb_view *from_base, struct tb_view *to_base,
-                                              const int64_t *begin, struct tb_error *err)
+                                              int64_t begin, struct tb_error *err)
 {
     struct tb_view_sqlite *from = (struct tb_view_sqlite *)from_base;
     struct tb_view_sqlite *to = (struct tb_view_sqlite *)to_base;

@@ -21,27 +21,21 @@ enum tb_code tb_view_sqlite_read_origin(struct tb_view *view, struct tb_view_ori
     return TB_OK;
 }
 
-static enum tb_code put_offsets(struct tb_db *db, const int64_t *next, int32_t partitions,
-                                struct tb_error *err)
+static enum tb_code put_offset(struct tb_db *db, int64_t next, struct tb_error *err)
 {
     TB_CLEANUP(tb_stmt_finalize) struct tb_stmt stmt = {0};
 
     TB_TRY(tb_db_exec(db, "DELETE FROM offsets", err));
-    TB_TRY(tb_stmt_prepare(&stmt, db,
-                           "INSERT INTO offsets(partition, next) VALUES(:partition, :next)", err));
-    for (int32_t p = 0; p < partitions; p++) {
-        if (next[p] < 0)
-            continue;
-        tb_stmt_bind_int64(&stmt, ":partition", p);
-        tb_stmt_bind_int64(&stmt, ":next", next[p]);
-        TB_TRY(tb_stmt_run(&stmt, err));
-    }
-    return TB_OK;
+    if (next < 0)
+        return TB_OK;
+    TB_TRY(
+        tb_stmt_prepare(&stmt, db, "INSERT INTO offsets(partition, next) VALUES(0, :next)", err));
+    tb_stmt_bind_int64(&stmt, ":next", next);
+    return tb_stmt_run(&stmt, err);
 }
 
 enum tb_code tb_view_sqlite_set_origin(struct tb_view *view, const struct tb_view_origin *origin,
-                                       const int64_t *next, int32_t partitions,
-                                       struct tb_error *err)
+                                       int64_t next, struct tb_error *err)
 {
     TB_CLEANUP(tb_stmt_finalize) struct tb_stmt stmt = {0};
     TB_CLEANUP(tb_txn_rollback) struct tb_txn txn = {0};
@@ -56,8 +50,7 @@ enum tb_code tb_view_sqlite_set_origin(struct tb_view *view, const struct tb_vie
     tb_stmt_bind_text(&stmt, ":store_id", tb_str_of(origin->store_id));
     TB_TRY(tb_txn_begin(&txn, db, err));
     TB_TRY(tb_stmt_run(&stmt, err));
-    if (next)
-        TB_TRY(put_offsets(db, next, partitions, err));
+    TB_TRY(put_offset(db, next, err));
     TB_TRY(tb_txn_commit(&txn, err));
     /* After a power cut a view that is of another log than the one beside it was put back. */
     return tb_db_sync(db, err);
@@ -67,12 +60,11 @@ enum tb_code tb_view_sqlite_claim(struct tb_view *view, const struct tb_view_ori
                                   struct tb_error *err)
 {
     struct tb_view_origin found = {0};
-    static const int64_t none[1] = {0};
 
     TB_TRY(tb_view_sqlite_read_origin(view, &found, err));
-    if (strcmp(found.log_id, origin->log_id) == 0)
-        return TB_OK;
-    return tb_view_sqlite_set_origin(view, origin, found.log_id[0] ? none : NULL, 0, err);
+    return strcmp(found.log_id, origin->log_id) == 0
+               ? TB_OK
+               : tb_view_sqlite_set_origin(view, origin, -1, err);
 }
 
 enum tb_code tb_view_sqlite_check(struct tb_view *view, struct tb_error *err)

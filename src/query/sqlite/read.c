@@ -256,14 +256,13 @@ void tb_view_sqlite_switch_reader(struct tb_view_reader *base, struct tb_view_re
         (struct tb_view_reader *)atomic_exchange(&reader->next, (struct tb_sqlite_reader *)next));
 }
 
-enum tb_code tb_view_sqlite_begin_snapshot(struct tb_view_reader *base, int32_t partitions,
-                                           int64_t *ret_next, struct tb_error *err)
+enum tb_code tb_view_sqlite_begin_snapshot(struct tb_view_reader *base, int64_t *ret_next,
+                                           struct tb_error *err)
 {
-    struct tb_db *db = tb_view_sqlite_current(base)->db;
-    enum tb_code code = tb_db_exec(db, "BEGIN", err);
+    enum tb_code code = tb_db_exec(tb_view_sqlite_current(base)->db, "BEGIN", err);
 
-    for (int32_t p = 0; p < partitions && code == TB_OK; p++)
-        code = base->ops->offset(base, p, &ret_next[p], err);
+    if (code == TB_OK)
+        code = base->ops->offset(base, 0, ret_next, err);
     if (code != TB_OK)
         tb_view_sqlite_end_snapshot(base);
     return code;

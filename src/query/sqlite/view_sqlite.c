@@ -55,6 +55,16 @@ static const char *const schema[] = {
     "ALTER TABLE orders ADD COLUMN events BLOB;",
     "CREATE TABLE origin(one INTEGER PRIMARY KEY CHECK(one = 1), log_id TEXT NOT NULL,"
     " store_id TEXT NOT NULL) STRICT;",
+    /* Views of logs with six partitions. That log is made anew: so the view counts as one of
+     * another log, and its dead letters get offsets of the one partition that no record ever had.
+     * The same dead letter gets the same one in every view, and the next log begins behind all of
+     * them. */
+    "INSERT OR IGNORE INTO origin SELECT 1, 'of six partitions', '' FROM offsets;"
+    "INSERT OR REPLACE INTO offsets SELECT 0, next FROM offsets ORDER BY next DESC LIMIT 1;"
+    "DELETE FROM offsets WHERE partition > 0;"
+    "UPDATE dead_letters SET partition = 0,"
+    " \"offset\" = 1000000000000 + 6 * \"offset\" + partition,"
+    " last_offset = 1000000000000 + 6 * last_offset + partition WHERE partition > 0;",
 };
 
 /* The row exists already if a plan is committed again after TB_UNKNOWN, or if a snapshot has

@@ -21,13 +21,11 @@ struct tb_view_origin {
 TB_CHECKED enum tb_code tb_view_sqlite_read_origin(struct tb_view *view,
                                                    struct tb_view_origin *ret_origin,
                                                    struct tb_error *err);
-/* next: for each partition the next offset to read in that log, below 0: from its beginning. NULL:
- * the offsets stay as they are. */
+/* next: the next offset to read in that log, below 0: from its beginning. */
 TB_CHECKED enum tb_code tb_view_sqlite_set_origin(struct tb_view *view,
                                                   const struct tb_view_origin *origin,
-                                                  const int64_t *next, int32_t partitions,
-                                                  struct tb_error *err);
-/* The view is to be filled from this log. If its offsets are of another one, it reads the log from
+                                                  int64_t next, struct tb_error *err);
+/* The view is to be filled from this log. If its offset is of another one, it reads the log from
  * its beginning; what it has already are duplicates. */
 TB_CHECKED enum tb_code tb_view_sqlite_claim(struct tb_view *view,
                                              const struct tb_view_origin *origin,
@@ -57,16 +55,13 @@ TB_CHECKED enum tb_code tb_view_sqlite_reader(const char *path, struct tb_view_r
  * sees an older state. */
 void tb_view_sqlite_switch_reader(struct tb_view_reader *reader, struct tb_view_reader *next);
 
-/* Until the snapshot ends, the reader shows the view as it is now. ret_next: the next offset of
- * each partition (-1: none). The WAL of the view grows meanwhile, and the reader must not be
- * switched. */
+/* Until the snapshot ends, the reader shows the view as it is now. ret_next: its next
+ * offset (-1: none). The WAL of the view grows meanwhile, and the reader must not be switched. */
 TB_CHECKED enum tb_code tb_view_sqlite_begin_snapshot(struct tb_view_reader *reader,
-                                                      int32_t partitions, int64_t *ret_next,
-                                                      struct tb_error *err);
+                                                      int64_t *ret_next, struct tb_error *err);
 void tb_view_sqlite_end_snapshot(struct tb_view_reader *reader);
 /* Copies what a rebuild cannot get from the log: the times of dead letters, which ones were
- * dropped, and all whose records the log has removed. begin: for each partition, the first offset
- * that the log still has. The caller owns both views, and no plan is open in them. */
+ * dropped, and all whose records the log has removed. begin: the first offset that the log
+ * still has. The caller owns both views, and no plan is open in them. */
 TB_CHECKED enum tb_code tb_view_sqlite_copy_dead_letters(struct tb_view *from, struct tb_view *to,
-                                                         const int64_t *begin,
-                                                         struct tb_error *err);
+                                                         int64_t begin, struct tb_error *err);

@@ -111,7 +111,7 @@ END_TEST
  * that were on their way at the end of the process before are told, and are no fault. */
 START_TEST(a_view_that_is_made_anew_is_shown)
 {
-    node.edge.first_ends[0] = _i == 0 ? 2000 : 999;
+    node.edge.first_end = _i == 0 ? 2000 : 999;
     node_start(&node);
     client_open(&client, &node);
     get("/status", 200);

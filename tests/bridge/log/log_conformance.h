@@ -20,7 +20,8 @@ enum log_lacks {
 };
 struct log_conformance {
     unsigned lacks;
-    /* A new, empty log with one topic of TB_LOG_PARTITIONS partitions. */
+    int32_t partitions; /* of the topic; 0: TEST_PARTITIONS */
+    /* A new, empty log with one topic. */
     void *(*make)(void);
     enum tb_code (*writer)(void *log, struct tb_log_writer **ret_writer, struct tb_error *err);
     void (*put)(void *log, const struct tb_record *record);

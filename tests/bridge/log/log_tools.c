@@ -120,7 +120,7 @@ void log_key_of(int32_t partition, char ret_key[16])
 {
     for (int n = 0;; n++) {
         snprintf(ret_key, 16, "key-%d", n);
-        if (tb_log_partition(tb_str_of(ret_key), TB_LOG_PARTITIONS) == partition)
+        if (tb_log_partition(tb_str_of(ret_key), TEST_PARTITIONS) == partition)
             return;
     }
 }

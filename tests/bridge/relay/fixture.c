@@ -326,8 +326,8 @@ void relay_log_open(struct relay_log *on, const struct tb_clock *clock)
 
     snprintf(path, sizeof path, "%s/log.db", f.dir);
     ck_ok(tb_log_inproc_open(path, clock, &on->log, &err));
-    ck_ok(tb_log_inproc_writer(on->log, "order-events", &on->writer, &err));
-    ck_ok(tb_log_inproc_reader(on->log, "order-events", "view", &on->reader, &err));
+    ck_ok(tb_log_inproc_writer(on->log, &on->writer, &err));
+    ck_ok(tb_log_inproc_reader(on->log, "view", &on->reader, &err));
 }
 
 void relay_log_close(struct relay_log *on)

@@ -119,7 +119,7 @@ static void on_snapshots(void *ctx, const char *name, int64_t next)
 static enum tb_code open_log(void *ctx, struct tb_log_reader **ret_reader, struct tb_error *err)
 {
     (void)ctx;
-    return tb_log_inproc_reader(node_log, TOPIC, NULL, ret_reader, err);
+    return tb_log_inproc_reader(node_log, NULL, ret_reader, err);
 }
 
 static bool on_delivered(void *ctx, const char *name, const struct tb_delivered *delivered)
@@ -142,7 +142,6 @@ static void on_resend(void *ctx, const char *name, const struct tb_resend *state
 }
 
 static struct tb_relay_resend_options resend = {.open_log = open_log,
-                                                .log_partitions = TB_LOG_PARTITIONS,
                                                 .on_delivered = on_delivered,
                                                 .on_unchecked = on_unchecked,
                                                 .on_resend = on_resend};
@@ -173,7 +172,7 @@ static void open_node_log(void)
 
     ck_ok(tb_log_inproc_open(log_path, &f.clock.clock, &node_log, &err));
     ck_ok(tb_log_inproc_set_origin(node_log, &origin, &err));
-    ck_ok(tb_log_inproc_writer(node_log, TOPIC, &node_writer, &err));
+    ck_ok(tb_log_inproc_writer(node_log, &node_writer, &err));
     open_relay(0);
 }
 

@@ -19,7 +19,7 @@ static struct fixture {
     size_t failed, recovered; /* changes of state told */
     size_t plans;             /* applied */
     size_t durable_calls;
-    int64_t durable[TB_LOG_PARTITIONS]; /* as told */
+    int64_t durable[TEST_PARTITIONS]; /* as told */
     enum tb_code last_outage;
 } f;
 static bool flushed; /* the view's commits need a flush */
@@ -71,6 +71,7 @@ static void setup(void)
         .view = &f.mem.view,
         .clock = &f.clock.clock,
         .random = &f.fake.random,
+        .partitions = TEST_PARTITIONS,
         .rules = {.currency = "EUR"},
         .dead_letter_keep_ms = -1,
         .on_applied = applied,
@@ -108,7 +109,7 @@ static void restart(void)
 
 static bool drained(void)
 {
-    for (int p = 0; p < TB_LOG_PARTITIONS; p++) {
+    for (int p = 0; p < TEST_PARTITIONS; p++) {
         if (f.log.counts[p] > 0 && f.mem.next[p] != (int64_t)f.log.counts[p])
             return false;
     }
@@ -125,7 +126,7 @@ static void drain(void)
 
 static void check_log_was_told(void)
 {
-    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+    for (int p = 0; p < TEST_PARTITIONS; p++)
         ck_assert_int_eq(f.log.committed[p], f.log.counts[p] ? (int64_t)f.log.counts[p] : -1);
 }
 
@@ -254,18 +255,18 @@ START_TEST(it_starts_at_the_views_offset_or_the_beginning)
     drain();
     restart();
     (void)tb_consumer_step(f.consumer, 0);
-    for (p = 0; p < TB_LOG_PARTITIONS; p++)
+    for (p = 0; p < TEST_PARTITIONS; p++)
         ck_assert_int_eq(f.log.position[p], f.mem.next[p] < 0 ? 0 : f.mem.next[p]);
-    for (p = 0; p < TB_LOG_PARTITIONS; p++) { /* a view made anew, a log that has forgotten some */
+    for (p = 0; p < TEST_PARTITIONS; p++) { /* a view made anew, a log that has forgotten some */
         f.mem.next[p] = -1;
         f.log.begin[p] = f.log.counts[p] > 2 ? 2 : 0;
     }
     restart();
     f.log.batch_max = 1;
     (void)tb_consumer_step(f.consumer, 0);
-    for (p = 0; p < TB_LOG_PARTITIONS; p++)
+    for (p = 0; p < TEST_PARTITIONS; p++)
         starts += f.log.position[p] == f.log.begin[p] || f.log.position[p] == f.log.begin[p] + 1;
-    ck_assert_int_eq(starts, TB_LOG_PARTITIONS);
+    ck_assert_int_eq(starts, TEST_PARTITIONS);
 }
 END_TEST
 
@@ -307,7 +308,7 @@ START_TEST(a_broken_partition_does_not_block_the_others)
     int broken = -1;
 
     fill(&(struct history_options){60, 0, 0});
-    for (int p = 0; p < TB_LOG_PARTITIONS; p++) {
+    for (int p = 0; p < TEST_PARTITIONS; p++) {
         if (f.log.counts[p] > 0)
             broken = p;
     }
@@ -316,7 +317,7 @@ START_TEST(a_broken_partition_does_not_block_the_others)
     f.log.batch_max = 2;
     for (int i = 0; i < 2000; i++)
         (void)tb_consumer_step(f.consumer, 0);
-    for (int p = 0; p < TB_LOG_PARTITIONS; p++) {
+    for (int p = 0; p < TEST_PARTITIONS; p++) {
         if (p != broken && f.log.counts[p] > 0)
             ck_assert_int_eq(f.mem.next[p], (int64_t)f.log.counts[p]);
     }
@@ -339,7 +340,7 @@ START_TEST(partitions_become_visible_together)
     teardown();
     setup();
     fill(&(struct history_options){40, 0, 0});
-    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+    for (int p = 0; p < TEST_PARTITIONS; p++)
         partitions += f.log.counts[p] > 0;
     ck_assert_uint_gt(partitions, 3);
     (void)tb_consumer_step(f.consumer, 0);
@@ -363,7 +364,7 @@ START_TEST(a_full_group_is_flushed)
     for (; !drained(); steps++) {
         (void)tb_consumer_step(f.consumer, 0);
         ck_assert_uint_gt(f.mem.flushes, steps); /* none leaves anything behind */
-        ck_assert_uint_le(f.plans - plans, TB_LOG_PARTITIONS);
+        ck_assert_uint_le(f.plans - plans, TEST_PARTITIONS);
         plans = f.plans;
     }
     ck_assert_uint_gt(f.mem.flushes, f.history.record_count / (2 * TB_LOG_BATCH_MAX));
@@ -483,13 +484,13 @@ START_TEST(durable_offsets_are_reported_every_hour)
     ck_assert_uint_eq(f.durable_calls, 0);
     fake_clock_advance(&f.clock, 60000);
     (void)tb_consumer_step(f.consumer, -1);
-    ck_assert_uint_eq(f.durable_calls, TB_LOG_PARTITIONS);
+    ck_assert_uint_eq(f.durable_calls, TEST_PARTITIONS);
     ck_assert_uint_eq(f.mem.syncs, 1);
     fake_clock_advance(&f.clock, 3600000);
     (void)tb_consumer_step(f.consumer, -1);
-    ck_assert_uint_eq(f.durable_calls, 2 * TB_LOG_PARTITIONS);
+    ck_assert_uint_eq(f.durable_calls, 2 * TEST_PARTITIONS);
     ck_assert_uint_eq(f.mem.syncs, 1); /* nothing has changed since */
-    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+    for (int p = 0; p < TEST_PARTITIONS; p++)
         ck_assert_int_eq(f.durable[p], (int64_t)f.log.counts[p]);
 }
 END_TEST

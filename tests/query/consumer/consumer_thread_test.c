@@ -57,8 +57,8 @@ static void start(void)
     };
 
     ck_ok(tb_log_inproc_open(f.log_path, &tb_clock_system, &f.log, &err));
-    ck_ok(tb_log_inproc_writer(f.log, TOPIC, &f.writer, &err));
-    ck_ok(tb_log_inproc_reader(f.log, TOPIC, GROUP, &f.reader, &err));
+    ck_ok(tb_log_inproc_writer(f.log, &f.writer, &err));
+    ck_ok(tb_log_inproc_reader(f.log, GROUP, &f.reader, &err));
     ck_ok(tb_view_sqlite_open(f.view_path, &f.view, &err));
     options.reader = f.reader;
     options.view = f.view;
@@ -182,8 +182,7 @@ END_TEST
 START_TEST(dead_letters_are_dropped_on_the_consumers_thread)
 {
     struct tb_record broken = {.key = TB_STR("k"), .value = TB_STR("{")};
-    struct tb_dead_letter_position place = {.partition =
-                                                tb_log_partition(broken.key, TB_LOG_PARTITIONS)};
+    struct tb_dead_letter_position place = {0};
     struct tb_log_ack ack;
     struct tb_error err = {0};
     size_t got = 0;

@@ -19,7 +19,7 @@ static struct fixture {
     struct history history;
     struct tb_arena arena; /* of poison */
     struct tb_consumer *consumers[GROUP_MEMBERS];
-    bool *dead[TB_LOG_PARTITIONS]; /* by offset: what must become a dead letter */
+    bool *dead[TEST_PARTITIONS]; /* by offset: what must become a dead letter */
     size_t opens, open_fails;
     struct tb_error last; /* told */
     size_t troubles, failures, parked;
@@ -77,6 +77,7 @@ static void start(int m)
         .view = &f.mem.view,
         .clock = &f.clock.clock,
         .random = &f.fake.random,
+        .partitions = TEST_PARTITIONS,
         .rules = {.currency = "EUR"},
         .dead_letter_keep_ms = -1,
         .dead_letters = &f.letters[m].writer,
@@ -117,7 +118,7 @@ static void teardown(void)
     mem_view_release(&f.mem);
     history_release(&f.history);
     tb_arena_release(&f.arena);
-    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+    for (int p = 0; p < TEST_PARTITIONS; p++)
         free(f.dead[p]);
 }
 
@@ -176,7 +177,7 @@ static void fill(const struct history_options *options, size_t poison)
     }
     for (; poison > 0; poison--)
         add_poison();
-    for (int p = 0; p < TB_LOG_PARTITIONS; p++) {
+    for (int p = 0; p < TEST_PARTITIONS; p++) {
         f.dead[p] = calloc(f.log.counts[p] + 1, sizeof *f.dead[p]);
         for (size_t i = 0; i < f.log.counts[p]; i++)
             f.dead[p][i] = must_die(&f.log.records[p][i]);
@@ -192,7 +193,7 @@ static void step(int m)
 
 static bool all_committed(void)
 {
-    for (int p = 0; p < TB_LOG_PARTITIONS; p++) {
+    for (int p = 0; p < TEST_PARTITIONS; p++) {
         if (f.log.counts[p] > 0 && f.log.committed[p] != (int64_t)f.log.counts[p])
             return false;
     }
@@ -209,7 +210,7 @@ static void drain(int m)
 
 static void check_letters(void)
 {
-    for (int p = 0; p < TB_LOG_PARTITIONS; p++) {
+    for (int p = 0; p < TEST_PARTITIONS; p++) {
         for (size_t i = 0; i < f.log.counts[p]; i++)
             ck_assert_int_eq(is_kept(p, (int64_t)i), f.dead[p][i]);
     }
@@ -260,7 +261,7 @@ START_TEST(a_revoked_batch_is_abandoned)
     f.mem.down = true;
     for (int i = 0; i < 5; i++)
         step(0);
-    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+    for (int p = 0; p < TEST_PARTITIONS; p++)
         group_log_assign(&f.log, p, 1);
     step(0); /* sees it */
     f.mem.down = false;
@@ -278,7 +279,7 @@ END_TEST
 static struct {
     struct tb_view_ops ops;
     const struct tb_view_ops *mem;
-    int64_t until[TB_LOG_PARTITIONS];
+    int64_t until[TEST_PARTITIONS];
     int commits;
 } moving;
 
@@ -301,7 +302,7 @@ static enum tb_code moving_commit(struct tb_view *view, const struct tb_plan *pl
 
 static bool all_at_until(void)
 {
-    for (int p = 0; p < TB_LOG_PARTITIONS; p++) {
+    for (int p = 0; p < TEST_PARTITIONS; p++) {
         if (moving.until[p] > 0 && f.log.committed[p] != moving.until[p])
             return false;
     }
@@ -319,8 +320,8 @@ START_TEST(plan_limit_defers_records)
     moving.ops.plan_limit = moving_until;
     moving.ops.commit = moving_commit;
     f.mem.view.ops = &moving.ops;
-    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
-        moving.until[p] = p == 0 ? 0 : (int64_t)f.log.counts[p] * p / TB_LOG_PARTITIONS;
+    for (int p = 0; p < TEST_PARTITIONS; p++)
+        moving.until[p] = p == 0 ? 0 : (int64_t)f.log.counts[p] * p / TEST_PARTITIONS;
     for (int steps = 0; !all_at_until(); steps++) {
         ck_assert_int_lt(steps, 1000);
         step(0);
@@ -331,7 +332,7 @@ START_TEST(plan_limit_defers_records)
     ck_assert_int_eq(f.log.committed[0], -1);
     ck_assert_uint_eq(f.failures, 0);
     ck_assert(!tb_consumer_stats(f.consumers[0])->failing);
-    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+    for (int p = 0; p < TEST_PARTITIONS; p++)
         moving.until[p] = INT64_MAX;
     drain(0);
     mem_view_check(&f.mem, &f.history);
@@ -349,7 +350,7 @@ START_TEST(a_late_plan_of_an_earlier_owner_changes_nothing)
     for (int i = 0; i < 3; i++)
         step(0); /* it has a batch in hand */
     f.mem.down = false;
-    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+    for (int p = 0; p < TEST_PARTITIONS; p++)
         group_log_assign(&f.log, p, 1); /* unseen by 0, which sleeps */
     drain(1);
     fake_clock_advance(&f.clock, 60000);
@@ -365,14 +366,14 @@ static struct {
     struct tb_view_ops ops;
     const struct tb_view_ops *mem;
     bool steal; /* what is owned is another's by then */
-    int owns[TB_LOG_PARTITIONS], commits[TB_LOG_PARTITIONS];
+    int owns[TEST_PARTITIONS], commits[TEST_PARTITIONS];
 } owning;
 
 static enum tb_code owning_own(struct tb_view *view, int32_t partition, struct tb_error *err)
 {
     (void)view, (void)err;
     owning.owns[partition]++;
-    for (int p = 0; p < TB_LOG_PARTITIONS && owning.steal; p++)
+    for (int p = 0; p < TEST_PARTITIONS && owning.steal; p++)
         group_log_assign(&f.log, p, 1);
     return TB_OK;
 }
@@ -402,14 +403,14 @@ START_TEST(the_fence_is_acquired_once_for_each_assignment)
     f.log.batch_max = 10;
     start_owning();
     for (int turn = 0; turn < 3; turn++) {
-        for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+        for (int p = 0; p < TEST_PARTITIONS; p++)
             group_log_assign(&f.log, p, turn % 2);
         step(1 - turn % 2); /* gives them up */
-        for (int i = 0; i < 2 * TB_LOG_PARTITIONS && !all_committed(); i++)
+        for (int i = 0; i < 2 * TEST_PARTITIONS && !all_committed(); i++)
             step(turn % 2);
     }
     drain(0);
-    for (int p = 0; p < TB_LOG_PARTITIONS; p++) {
+    for (int p = 0; p < TEST_PARTITIONS; p++) {
         ck_assert_int_gt(owning.commits[p], owning.owns[p]);
         ck_assert_int_le(owning.owns[p], 3);
     }
@@ -428,7 +429,7 @@ START_TEST(an_unconfirmed_partition_is_not_written)
     owning.steal = false;
     for (int i = 0; i < 3; i++)
         step(0);
-    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+    for (int p = 0; p < TEST_PARTITIONS; p++)
         ck_assert_int_eq(owning.commits[p], 0);
     ck_assert_uint_eq(f.failures, 0); /* not an error of the view */
     drain(1);
@@ -471,7 +472,7 @@ END_TEST
 static void fill_sound(size_t orders)
 {
     fill(&(struct history_options){orders, 0, 0}, 0);
-    for (int p = 0; p < TB_LOG_PARTITIONS; p++) {
+    for (int p = 0; p < TEST_PARTITIONS; p++) {
         free(f.dead[p]);
         f.dead[p] = NULL;
     }
@@ -615,7 +616,7 @@ END_TEST
  * this program reads events, and must not stop it for the other nodes. */
 START_TEST(conflicts_do_not_stop_reading)
 {
-    size_t count, before[TB_LOG_PARTITIONS];
+    size_t count, before[TEST_PARTITIONS];
 
     fill(&(struct history_options){80, 0, 0}, 0);
     count = f.history.record_count;
@@ -636,7 +637,7 @@ START_TEST(conflicts_do_not_stop_reading)
         record.headers = headers;
         group_log_add(&f.log, &record);
     }
-    for (int p = 0; p < TB_LOG_PARTITIONS; p++) {
+    for (int p = 0; p < TEST_PARTITIONS; p++) {
         f.dead[p] = realloc(f.dead[p], (f.log.counts[p] + 1) * sizeof *f.dead[p]);
         ck_assert_ptr_nonnull(f.dead[p]);
         for (size_t i = before[p]; i < f.log.counts[p]; i++)
@@ -700,7 +701,7 @@ static void disturb(void)
         restart((int)fake_random_below(&f.fake, GROUP_MEMBERS));
         break;
     default:
-        group_log_assign(&f.log, (int32_t)fake_random_below(&f.fake, TB_LOG_PARTITIONS),
+        group_log_assign(&f.log, (int32_t)fake_random_below(&f.fake, TEST_PARTITIONS),
                          (int)fake_random_below(&f.fake, GROUP_MEMBERS));
         break;
     }
@@ -721,7 +722,7 @@ START_TEST(the_view_has_every_order_despite_faults)
     }
     f.mem.down = f.log.down = false;
     f.mem.fail_at = 0;
-    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+    for (int p = 0; p < TEST_PARTITIONS; p++)
         group_log_assign(&f.log, p, (int)fake_random_below(&f.fake, GROUP_MEMBERS));
     for (int i = 0; i < 20000 && !all_committed(); i++) {
         int m = (int)fake_random_below(&f.fake, GROUP_MEMBERS);

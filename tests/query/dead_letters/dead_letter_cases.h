@@ -14,7 +14,7 @@ struct dead_letter_bed {
     struct fake_random random;
     struct tb_arena arena;
     struct tb_plan plan;
-    int64_t next[TB_LOG_PARTITIONS]; /* offset of the next record */
+    int64_t next[TEST_PARTITIONS]; /* offset of the next record */
 };
 void dead_letter_bed_init(struct dead_letter_bed *bed, struct tb_view *view,
                           struct tb_view_reader *reader);

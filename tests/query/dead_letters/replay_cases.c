@@ -21,8 +21,8 @@ static struct bed {
     bool faulty;
     size_t redriven_count;
     /* The right value of each damaged record, by offset; absent: it is not damaged. */
-    struct tb_str *intact[TB_LOG_PARTITIONS];
-    size_t originals[TB_LOG_PARTITIONS]; /* records before the first replay */
+    struct tb_str *intact[TEST_PARTITIONS];
+    size_t originals[TEST_PARTITIONS]; /* records before the first replay */
 } b;
 
 static bool happens(unsigned percent)
@@ -63,6 +63,7 @@ static void start_consumer(void)
         .view = b.view,
         .clock = &b.clock.clock,
         .random = &b.random.random,
+        .partitions = TEST_PARTITIONS,
         .rules = {.currency = "EUR"},
         .dead_letter_keep_ms = -1,
         .topic = TOPIC,
@@ -80,7 +81,7 @@ static void restart(void)
     if (b.view->ops->undo)
         b.view->ops->undo(b.view);
     fake_log_reopen(&b.log);
-    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+    for (int p = 0; p < TEST_PARTITIONS; p++)
         b.log.position[p] = 0; /* a view without offsets reads everything again */
     start_consumer();
 }
@@ -105,11 +106,11 @@ static void fill_log(size_t orders)
 {
     history_make(&b.history, &b.random,
                  &(struct history_options){.orders = orders, .repeat_percent = 3});
-    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+    for (int p = 0; p < TEST_PARTITIONS; p++)
         b.intact[p] = tb_arena_array(&b.arena, b.history.record_count, sizeof(struct tb_str));
     for (size_t i = 0; i < b.history.record_count; i++) {
         struct tb_record record = b.history.records[i];
-        int32_t p = tb_log_partition(record.key, TB_LOG_PARTITIONS);
+        int32_t p = tb_log_partition(record.key, TEST_PARTITIONS);
 
         if (happens(10)) {
             b.intact[p][b.originals[p]] = record.value;
@@ -202,7 +203,7 @@ static void run_with_faults(struct dead_letters *letters)
 
 static bool is_read(void)
 {
-    for (int p = 0; p < TB_LOG_PARTITIONS; p++) {
+    for (int p = 0; p < TEST_PARTITIONS; p++) {
         if (b.log.position[p] < (int64_t)b.log.counts[p])
             return false;
     }

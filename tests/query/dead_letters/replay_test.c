@@ -164,6 +164,7 @@ static void begin(void)
         .view = f.view,
         .clock = &r.clock.clock,
         .random = &r.random.random,
+        .partitions = TEST_PARTITIONS,
         .rules = {.currency = "EUR"},
         .dead_letter_keep_ms = -1,
         .topic = "order-events",
@@ -282,7 +283,7 @@ START_TEST(a_dropped_dead_letter_blocks_its_order)
     begin();
     history_place(&r.arena, &r.random, HISTORY_START_MS, &event);
     history_record(&r.arena, &event, 1, &record);
-    p = tb_log_partition(record.key, TB_LOG_PARTITIONS);
+    p = tb_log_partition(record.key, TEST_PARTITIONS);
     record.value.len--; /* cut off */
     fake_log_add(&r.log, &record);
     record.value.len++;

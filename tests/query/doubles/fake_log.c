@@ -65,8 +65,8 @@ static enum tb_code poll(struct tb_log_reader *reader, size_t max, int64_t wait_
     log->last_wait_ms = wait_ms;
     if (fails(log, err))
         return err->code;
-    for (int i = 0; i < TB_LOG_PARTITIONS && max > 0; i++) {
-        int32_t p = log->turn++ % TB_LOG_PARTITIONS;
+    for (int i = 0; i < log->partitions && max > 0; i++) {
+        int32_t p = log->turn++ % log->partitions;
         size_t left = log->counts[p] - (size_t)log->position[p];
 
         if (log->corrupt[p] || log->position[p] < log->begin[p] ||
@@ -88,7 +88,7 @@ static enum tb_code poll(struct tb_log_reader *reader, size_t max, int64_t wait_
 enum tb_code fake_log_check_offset(int32_t partition, int64_t offset, int64_t most,
                                    struct tb_error *err)
 {
-    if (partition < 0 || partition >= TB_LOG_PARTITIONS || offset < 0 || offset > most)
+    if (partition < 0 || partition >= TEST_PARTITIONS || offset < 0 || offset > most)
         return tb_error_set(err, TB_INVALID, "%d has no offset %lld", (int)partition,
                             (long long)offset);
     return TB_OK;
@@ -154,7 +154,7 @@ static const struct tb_log_reader_ops ops = {.poll = poll,
 
 void fake_log_init(struct fake_log *log, struct fake_random *random)
 {
-    *log = (struct fake_log){.reader.ops = &ops, .random = random};
+    *log = (struct fake_log){.reader.ops = &ops, .random = random, .partitions = TEST_PARTITIONS};
     fake_log_reopen(log);
 }
 
@@ -162,7 +162,7 @@ void fake_log_reopen(struct fake_log *log)
 {
     spoil(log);
     log->turn = 0;
-    for (int p = 0; p < TB_LOG_PARTITIONS; p++) {
+    for (int p = 0; p < TEST_PARTITIONS; p++) {
         log->position[p] = -1; /* a consumer that does not seek first fails */
         log->committed[p] = -1;
     }
@@ -171,13 +171,13 @@ void fake_log_reopen(struct fake_log *log)
 void fake_log_release(struct fake_log *log)
 {
     spoil(log);
-    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+    for (int p = 0; p < TEST_PARTITIONS; p++)
         free(log->records[p]);
 }
 
 void fake_log_add(struct fake_log *log, const struct tb_record *record)
 {
-    int32_t p = tb_log_partition(record->key, TB_LOG_PARTITIONS);
+    int32_t p = tb_log_partition(record->key, log->partitions);
     size_t count = log->counts[p];
     struct tb_record *grown = realloc(log->records[p], (count + 1) * sizeof *grown);
 

@@ -12,11 +12,12 @@
 struct fake_log {
     struct tb_log_reader reader; /* give the consumer &log->reader */
     struct fake_random *random;
-    struct tb_record *records[TB_LOG_PARTITIONS]; /* owned lists; the records' bytes are not */
-    size_t counts[TB_LOG_PARTITIONS];
-    int64_t begin[TB_LOG_PARTITIONS]; /* older records are removed */
-    int64_t position[TB_LOG_PARTITIONS], committed[TB_LOG_PARTITIONS];
-    bool corrupt[TB_LOG_PARTITIONS];
+    int32_t partitions;                         /* at first TEST_PARTITIONS */
+    struct tb_record *records[TEST_PARTITIONS]; /* owned lists; the records' bytes are not */
+    size_t counts[TEST_PARTITIONS];
+    int64_t begin[TEST_PARTITIONS]; /* older records are removed */
+    int64_t position[TEST_PARTITIONS], committed[TEST_PARTITIONS];
+    bool corrupt[TEST_PARTITIONS];
     int turn;
     size_t batch_max;        /* 0: as many as are asked for */
     uint64_t calls, fail_at; /* of poll, seek, commit and range, from 1; 0: none */

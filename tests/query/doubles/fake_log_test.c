@@ -38,7 +38,7 @@ static enum tb_code reader(void *log, const char *group, struct tb_log_reader **
     struct tb_log_reader *opened = &subject->log.reader;
 
     (void)group;
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
+    for (int32_t p = 0; p < TEST_PARTITIONS; p++) {
         int64_t committed = subject->log.committed[p];
 
         TB_TRY(

@@ -30,7 +30,7 @@ static void rebalance(struct group_member *member)
 {
     struct group_log *log = member->log;
 
-    for (int p = 0; p < TB_LOG_PARTITIONS; p++) {
+    for (int p = 0; p < TEST_PARTITIONS; p++) {
         bool mine = log->owner[p] == index_of(member);
 
         /* Another member owned it in between: this poll revokes it, the next one may assign it. */
@@ -73,8 +73,8 @@ static enum tb_code poll(struct tb_log_reader *reader, size_t max, int64_t wait_
     *ret_batch = (struct tb_log_batch){0};
     if (log->down)
         return refuse(err);
-    for (int i = 0; i < TB_LOG_PARTITIONS && !member->paused && max > 0; i++) {
-        int32_t p = member->turn++ % TB_LOG_PARTITIONS;
+    for (int i = 0; i < TEST_PARTITIONS && !member->paused && max > 0; i++) {
+        int32_t p = member->turn++ % TEST_PARTITIONS;
         size_t left;
 
         if (!member->assigned[p])
@@ -188,7 +188,7 @@ void group_log_init(struct group_log *log, struct fake_random *random)
 {
     memset(log, 0, sizeof *log);
     log->random = random;
-    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+    for (int p = 0; p < TEST_PARTITIONS; p++)
         log->committed[p] = -1;
     for (int m = 0; m < GROUP_MEMBERS; m++)
         log->members[m] = (struct group_member){.reader.ops = &reader_ops, .log = log};
@@ -198,13 +198,13 @@ void group_log_release(struct group_log *log)
 {
     for (int m = 0; m < GROUP_MEMBERS; m++)
         spoil(&log->members[m]);
-    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+    for (int p = 0; p < TEST_PARTITIONS; p++)
         free(log->records[p]);
 }
 
 void group_log_add(struct group_log *log, const struct tb_record *record)
 {
-    int32_t p = tb_log_partition(record->key, TB_LOG_PARTITIONS);
+    int32_t p = tb_log_partition(record->key, TEST_PARTITIONS);
     size_t count = log->counts[p];
 
     log->records[p] = realloc(log->records[p], (count + 1) * sizeof *log->records[p]);

@@ -16,11 +16,11 @@ struct group_log;
 struct group_member {
     struct tb_log_reader reader; /* give the consumer &member->reader */
     struct group_log *log;
-    unsigned owners[TB_LOG_PARTITIONS]; /* the log's, when it was assigned */
-    bool assigned[TB_LOG_PARTITIONS];   /* as the member knows */
-    int64_t position[TB_LOG_PARTITIONS];
-    int64_t seek_to[TB_LOG_PARTITIONS]; /* of partitions that are not assigned yet, + 1; 0: none */
-    uint64_t assignment[TB_LOG_PARTITIONS], tenures;
+    unsigned owners[TEST_PARTITIONS]; /* the log's, when it was assigned */
+    bool assigned[TEST_PARTITIONS];   /* as the member knows */
+    int64_t position[TEST_PARTITIONS];
+    int64_t seek_to[TEST_PARTITIONS]; /* of partitions that are not assigned yet, + 1; 0: none */
+    uint64_t assignment[TEST_PARTITIONS], tenures;
     bool paused;
     int turn;
     size_t polls;     /* calls, failed ones too */
@@ -29,11 +29,11 @@ struct group_member {
 };
 struct group_log {
     struct fake_random *random;
-    struct tb_record *records[TB_LOG_PARTITIONS]; /* owned lists; the records' bytes are not */
-    size_t counts[TB_LOG_PARTITIONS];
-    int64_t committed[TB_LOG_PARTITIONS]; /* -1: none */
-    int owner[TB_LOG_PARTITIONS];         /* as the group knows */
-    unsigned owners[TB_LOG_PARTITIONS];   /* how often the owner changed */
+    struct tb_record *records[TEST_PARTITIONS]; /* owned lists; the records' bytes are not */
+    size_t counts[TEST_PARTITIONS];
+    int64_t committed[TEST_PARTITIONS]; /* -1: none */
+    int owner[TEST_PARTITIONS];         /* as the group knows */
+    unsigned owners[TEST_PARTITIONS];   /* how often the owner changed */
     struct group_member members[GROUP_MEMBERS];
     bool down;        /* every call fails */
     size_t batch_max; /* batches of random size up to it */

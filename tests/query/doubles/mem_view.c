@@ -481,7 +481,7 @@ void mem_view_init(struct mem_view *mem, bool flushed)
 {
     *mem = (struct mem_view){.view.ops = flushed ? &flushed_ops : &ops,
                              .reader = {.reader.ops = &reader_ops, .mem = mem}};
-    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+    for (int p = 0; p < TEST_PARTITIONS; p++)
         mem->next[p] = -1;
 }
 

@@ -30,7 +30,7 @@ struct mem_view {
     bool late_plans; /* plans may be older than the view, as the contract allows */
     struct mem_row *rows;
     size_t row_count, row_max;
-    int64_t next[TB_LOG_PARTITIONS];
+    int64_t next[TEST_PARTITIONS];
     size_t dead_letter_count; /* of all plans that were new */
     uint64_t calls;           /* of load, commit, flush, sync and offset */
     uint64_t fail_at;         /* the call that fails, from 1; 0: none */
@@ -38,8 +38,8 @@ struct mem_view {
     bool fail_after; /* a failing commit that needs no flush does its work first: TB_UNKNOWN */
     size_t flushes;
     size_t syncs;
-    int64_t synced[TB_LOG_PARTITIONS]; /* next, as of the last sync */
-    bool knows_nodes;                  /* every node has sent a heartbeat */
+    int64_t synced[TEST_PARTITIONS]; /* next, as of the last sync */
+    bool knows_nodes;                /* every node has sent a heartbeat */
     size_t expire_calls;
     size_t expire_full; /* so many of them remove as many as the limit allows */
     int64_t expired_before_ms;
@@ -48,7 +48,7 @@ struct mem_view {
     /* The state at the last flush, for undo. */
     struct mem_row *flushed; /* NULL: nothing was committed since */
     size_t flushed_count, flushed_dead_letters;
-    int64_t flushed_next[TB_LOG_PARTITIONS];
+    int64_t flushed_next[TEST_PARTITIONS];
 };
 /* flushed: its commits need a flush. */
 void mem_view_init(struct mem_view *mem, bool flushed);

@@ -81,7 +81,7 @@ static void open_reader(void)
     const struct tb_placed_reader_options options = {.from = &f.log.members[0].reader,
                                                      .places = &f.places,
                                                      .clock = &f.clock.clock,
-                                                     .partitions = TB_LOG_PARTITIONS};
+                                                     .partitions = TEST_PARTITIONS};
 
     ck_ok(tb_placed_reader_new(&options, &f.reader, &err));
 }
@@ -116,7 +116,7 @@ static const char *key(void)
 {
     static char text[16];
 
-    for (int n = 0; text[0] == '\0' || tb_log_partition(tb_str_of(text), TB_LOG_PARTITIONS) != 0;
+    for (int n = 0; text[0] == '\0' || tb_log_partition(tb_str_of(text), TEST_PARTITIONS) != 0;
          n++)
         snprintf(text, sizeof text, "k%d", n);
     return text;
@@ -430,7 +430,7 @@ static enum tb_code reader(void *log, const char *group, struct tb_log_reader **
     struct tb_placed_reader_options options = {.from = &subject->log.members[0].reader,
                                                .places = &subject->places,
                                                .clock = &subject->clock.clock,
-                                               .partitions = TB_LOG_PARTITIONS};
+                                               .partitions = TEST_PARTITIONS};
 
     (void)group;
     group_log_restart(&subject->log, 0);

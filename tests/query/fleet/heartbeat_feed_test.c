@@ -87,7 +87,7 @@ static void teardown(void)
 static void add(const char *key, const char *value)
 {
     struct tb_record record = {.key = tb_str_of(key), .value = tb_str_of(value)};
-    int32_t p = tb_log_partition(record.key, TB_LOG_PARTITIONS);
+    int32_t p = tb_log_partition(record.key, TEST_PARTITIONS);
 
     record.timestamp_ms =
         f.sender_time ? f.clock.wall_ms - 7200000 : 1000 + (int64_t)f.log.counts[p];
@@ -111,7 +111,7 @@ static void fill(void)
 
 static bool all_committed(void)
 {
-    for (int p = 0; p < TB_LOG_PARTITIONS; p++) {
+    for (int p = 0; p < TEST_PARTITIONS; p++) {
         if (f.log.counts[p] > 0 && f.log.committed[p] != (int64_t)f.log.counts[p])
             return false;
     }
@@ -193,7 +193,7 @@ START_TEST(no_heartbeat_is_lost_despite_faults)
             f.log.down = !f.log.down;
             break;
         case 2:
-            group_log_assign(&f.log, (int32_t)fake_random_below(&f.fake, TB_LOG_PARTITIONS),
+            group_log_assign(&f.log, (int32_t)fake_random_below(&f.fake, TEST_PARTITIONS),
                              (int)fake_random_below(&f.fake, 2));
             break;
         default:
@@ -202,7 +202,7 @@ START_TEST(no_heartbeat_is_lost_despite_faults)
     }
     f.log.down = false;
     f.down_left = 0;
-    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+    for (int p = 0; p < TEST_PARTITIONS; p++)
         group_log_assign(&f.log, p, 0);
     drain();
 }

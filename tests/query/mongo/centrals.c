@@ -25,7 +25,7 @@ static struct tb_log_reader_ops ops;
 
 static void see_ends(struct one_central *one)
 {
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
+    for (int32_t p = 0; p < TEST_PARTITIONS; p++)
         one->seen_end[p] = (int64_t)one->log.counts[p];
 }
 
@@ -33,7 +33,7 @@ static void see_ends(struct one_central *one)
 static void go_on_elsewhere(struct centrals *all)
 {
     (void)centrals_add(all);
-    for (int turn = 0; turn < CENTRALS * TB_LOG_PARTITIONS; turn++) {
+    for (int turn = 0; turn < CENTRALS * TEST_PARTITIONS; turn++) {
         struct one_central *one = &all->list[turn % CENTRALS];
 
         if (one->mongo)
@@ -76,7 +76,7 @@ static enum tb_code ends(void *ctx, struct tb_log_range *ret_ranges, struct tb_e
 {
     struct one_central *one = ctx;
 
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
+    for (int32_t p = 0; p < TEST_PARTITIONS; p++)
         TB_TRY(fake.range(&one->log.reader, p, &ret_ranges[p], err));
     return TB_OK;
 }
@@ -115,7 +115,7 @@ void centrals_init(struct centrals *all, uint64_t seed, const struct history_opt
         one->log.batch_max = 20;
         central_start(one);
     }
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
+    for (int32_t p = 0; p < TEST_PARTITIONS; p++)
         group_log_assign(&all->log, p, p % CENTRALS);
 }
 
@@ -170,7 +170,7 @@ static void start_rebuild(struct one_central *one)
         .mongo = one->mongo,
         .owner = one->name,
         .build = "1",
-        .partitions = TB_LOG_PARTITIONS,
+        .partitions = TEST_PARTITIONS,
         .clock = &all->clock.clock,
         .random = &all->fake.random,
         .open_reader = open_reader,
@@ -184,7 +184,7 @@ static void start_rebuild(struct one_central *one)
         .random = &all->fake.random,
         .rules = {.currency = "EUR"},
         .topic = "order-events",
-        .partitions = TB_LOG_PARTITIONS,
+        .partitions = TEST_PARTITIONS,
     };
     struct tb_error err = {0};
 
@@ -254,7 +254,7 @@ void centrals_turn(struct centrals *all)
 
 static bool drained(const struct centrals *all)
 {
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
+    for (int32_t p = 0; p < TEST_PARTITIONS; p++) {
         if (all->log.counts[p] > 0 && all->log.committed[p] != (int64_t)all->log.counts[p])
             return false;
     }

@@ -21,8 +21,8 @@ struct one_central {
     struct tb_view *view;
     struct tb_view_reader *reader;
     struct tb_consumer *consumer;
-    struct fake_log log;                 /* for its rebuild */
-    int64_t seen_end[TB_LOG_PARTITIONS]; /* the log's ends at the last poll: range returns these */
+    struct fake_log log;               /* for its rebuild */
+    int64_t seen_end[TEST_PARTITIONS]; /* the log's ends at the last poll: range returns these */
     struct tb_rebuild_mongo *views;
     struct tb_rebuild *rebuild;
 };

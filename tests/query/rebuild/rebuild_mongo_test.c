@@ -262,7 +262,7 @@ START_TEST(another_central_continues_the_job)
     for (uint64_t turns = fake_random_below(&c.fake, 700); turns > 0; turns--)
         centrals_turn(&c);
     central_stop(&c.list[0]);
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
+    for (int32_t p = 0; p < TEST_PARTITIONS; p++)
         group_log_assign(&c.log, p, 1);
     add_all();
     centrals_turn(&c);

@@ -295,7 +295,7 @@ START_TEST(a_rollback_fails_if_the_log_lacks_events)
     ck_assert_int_eq(world_rebuild(&w, false, false), TB_REBUILD_DONE);
     add_all();
     world_read_on(&w);
-    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+    for (int p = 0; p < TEST_PARTITIONS; p++)
         w.rebuild_log.begin[p] = (int64_t)w.rebuild_log.counts[p] - 1;
     ck_assert_int_eq(world_rebuild(&w, false, /* rollback= */ true), TB_REBUILD_FAILED);
     ck_assert_ptr_nonnull(strstr(world_progress(&w)->problem, "out of range"));
@@ -352,14 +352,14 @@ START_TEST(orders_that_the_log_has_removed_are_listed)
     add_all();
     world_read_on(&w);
     ck_ok(reader->ops->count_dead_letters(reader, &before, &err));
-    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+    for (int p = 0; p < TEST_PARTITIONS; p++)
         w.rebuild_log.begin[p] = (int64_t)w.rebuild_log.counts[p] * 3 / 4;
     ck_assert_int_eq(world_rebuild(&w, false, false), TB_REBUILD_FAILED);
     (void)find("missing");
     unlist();
     ck_assert_int_eq(world_served(&w), 1);
     memset(w.seen, 0, w.history.order_count * sizeof *w.seen);
-    for (int p = 0; p < TB_LOG_PARTITIONS; p++) /* removes the same records from it */
+    for (int p = 0; p < TEST_PARTITIONS; p++) /* removes the same records from it */
         w.live_log.begin[p] = w.rebuild_log.begin[p];
     struct tb_rebuild_job job = {.accept = true};
     ck_ok(tb_rebuild_start(w.rebuild, &job, &err));
@@ -381,7 +381,7 @@ START_TEST(types_that_were_unknown_are_applied)
     w.history.orders[0].lost = 0;
     while (world_add(&w))
         continue;
-    for (int p = 0; p < TB_LOG_PARTITIONS; p++) { /* to the older program the type is unknown */
+    for (int p = 0; p < TEST_PARTITIONS; p++) { /* to the older program the type is unknown */
         for (size_t i = 0; i < w.live_log.counts[p]; i++) {
             struct tb_record *record = &w.live_log.records[p][i];
 

@@ -21,6 +21,7 @@ static void init_log(struct world *world, struct fake_log *log)
     with_free.free = free_nothing;
     log->reader.ops = &with_free;
     log->batch_max = 5;
+    log->partitions = 1;
 }
 
 void world_init(struct world *world, uint64_t seed, const struct history_options *options)
@@ -136,7 +137,7 @@ static bool start_rebuild(struct world *world)
         .clock = &world->clock.clock,
         .random = &world->fake.random,
         .rules = {.currency = "EUR"},
-        .partitions = TB_LOG_PARTITIONS,
+        .partitions = 1,
     };
     struct tb_error err = {0};
 
@@ -180,7 +181,7 @@ bool world_live_drained(struct world *world)
 {
     struct tb_error err = {0};
 
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
+    for (int32_t p = 0; p < TEST_PARTITIONS; p++) {
         int64_t next = -1;
 
         if (world->view->ops->offset(world->view, p, &next, &err) != TB_OK ||

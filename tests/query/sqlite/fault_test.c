@@ -26,7 +26,7 @@ static struct fixture {
     struct history history;
     struct tb_view *view; /* NULL: could not be opened */
     struct tb_consumer *consumer;
-    int64_t durable[TB_LOG_PARTITIONS]; /* as reported */
+    int64_t durable[TEST_PARTITIONS]; /* as reported */
 } f;
 
 static void fresh_folder(void)
@@ -79,6 +79,7 @@ static bool open_view(void)
         .reader = &f.log.reader,
         .clock = &f.clock.clock,
         .random = &f.fake.random,
+        .partitions = TEST_PARTITIONS,
         .rules = {.currency = "EUR"},
         .dead_letter_keep_ms = 1000,
         .on_durable = on_durable,
@@ -107,7 +108,7 @@ static bool drained(void)
 {
     struct tb_error err = {0};
 
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
+    for (int32_t p = 0; p < TEST_PARTITIONS; p++) {
         int64_t next = -1;
 
         if (f.view->ops->offset(f.view, p, &next, &err) != TB_OK ||
@@ -193,7 +194,7 @@ static void check_together(void)
     ck_ok(tb_view_sqlite_reader(f.path, &reader, &err));
     for (size_t i = 0; i < f.history.order_count; i++) {
         const struct history_order *order = &f.history.orders[i];
-        int32_t p = tb_log_partition(tb_str_of(order->order.order_id), TB_LOG_PARTITIONS);
+        int32_t p = tb_log_partition(tb_str_of(order->order.order_id), TEST_PARTITIONS);
         int64_t next = -1;
 
         ck_ok(reader->ops->offset(reader, p, &next, &err));
@@ -242,7 +243,7 @@ START_TEST(reported_durable_offsets_survive_a_power_loss)
     close_view();
     fault_vfs_reboot();
     ck_assert(open_view());
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
+    for (int32_t p = 0; p < TEST_PARTITIONS; p++) {
         ck_ok(f.view->ops->offset(f.view, p, &next, &err));
         ck_assert_int_ge((next < 0 ? 0 : next), f.durable[p]);
         sum += f.durable[p];

@@ -1,130 +1,109 @@
 #include "bridge/log/inproc/inproc_priv.h"
-#include <inttypes.h>
-#include <stdio.h>
 
-/* "tbLG": marks the file as ours in its header. */
-#define APPLICATION_ID 0x74624c47
+/* "tbL1": marks the file as ours in its header. */
+#define APPLICATION_ID 0x74624c31
+/* "tbLG": that of a file with six partitions. */
+#define PARTITIONED_ID 0x74624c47
 /* Pages of WAL between checkpoints. The syncs of a checkpoint delay the store's commits on the
  * same disk, the longer the larger it is (measured beside TB_VIEW_WAL_PAGES). */
 #define WAL_PAGES 120
 
-/* Each partition has a table of its own, created with its topic, so that every insert appends at
- * the right edge of one tree. */
+#define RECORD_COLUMNS                                                                            \
+    "(offset INTEGER PRIMARY KEY, timestamp INTEGER NOT NULL, key BLOB, value BLOB,"              \
+    " headers BLOB NOT NULL) STRICT;"
+#define ORIGIN_COLUMNS                                                                            \
+    "(one INTEGER PRIMARY KEY CHECK(one = 1), log_id TEXT NOT NULL, store_id TEXT NOT NULL,"      \
+    " base INTEGER NOT NULL CHECK(base >= 0)) STRICT;"
+
 static const char *const steps[] = {
-    "CREATE TABLE topics("
-    " id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, partitions INTEGER NOT NULL) STRICT;"
-    "CREATE TABLE offsets("
-    " group_name TEXT NOT NULL, topic TEXT NOT NULL, partition INTEGER NOT NULL,"
-    " next INTEGER NOT NULL, PRIMARY KEY(group_name, topic, partition)) STRICT, WITHOUT ROWID;"
-    "CREATE TABLE sequences("
-    " epoch TEXT PRIMARY KEY, sequence INTEGER NOT NULL) STRICT, WITHOUT ROWID;",
-    /* When the node had that uptime, the partition ended before offset `next`. */
-    "CREATE TABLE marks("
-    " topic INTEGER NOT NULL, partition INTEGER NOT NULL, uptime_ms INTEGER NOT NULL,"
-    " next INTEGER NOT NULL, PRIMARY KEY(topic, partition, uptime_ms)) STRICT, WITHOUT ROWID;",
-    /* base: the offset of the first record of each partition. */
-    "CREATE TABLE origin("
-    " one INTEGER PRIMARY KEY CHECK(one = 1), log_id TEXT NOT NULL, store_id TEXT NOT NULL,"
-    " base INTEGER NOT NULL CHECK(base >= 0)) STRICT;",
+    "CREATE TABLE records" RECORD_COLUMNS "CREATE TABLE origin" ORIGIN_COLUMNS
+    "CREATE TABLE offsets(group_name TEXT PRIMARY KEY, next INTEGER NOT NULL) STRICT,"
+    " WITHOUT ROWID;"
+    "CREATE TABLE sequences(epoch TEXT PRIMARY KEY, sequence INTEGER NOT NULL) STRICT,"
+    " WITHOUT ROWID;"
+    /* When the node had that uptime, the log ended before offset `next`. */
+    "CREATE TABLE marks(uptime_ms INTEGER PRIMARY KEY, next INTEGER NOT NULL) STRICT;",
 };
 
-const char *tb_inproc_sql(char sql[TB_INPROC_SQL_SIZE], const char *before, int64_t topic_id,
-                          int32_t partition, const char *after)
-{
-    int len = snprintf(sql, TB_INPROC_SQL_SIZE, "%s records_%" PRId64 "_%d%s", before, topic_id,
-                       (int)partition, after);
+/* A log with six partitions is made anew from the store; only its newest records are looked at
+ * before, for the numbers of orders that the store may not know. They come into the table that is
+ * read today, behind all offsets that the old tables have. */
+#define OLD_TABLE(p) "CREATE TABLE IF NOT EXISTS records_1_" p RECORD_COLUMNS
+#define OLD_END(p) "(SELECT coalesce(max(offset), 0) + 1 FROM records_1_" p ")"
+#define TAKE_NEWEST(p)                                                                            \
+    "INSERT INTO records(timestamp, key, value, headers) SELECT timestamp, key, value, headers"   \
+    " FROM records_1_" p " ORDER BY offset DESC LIMIT 10000;"
+static const char partitioned_sql[] =
+    OLD_TABLE("0") OLD_TABLE("1") OLD_TABLE("2")
+        OLD_TABLE("3")
+            OLD_TABLE("4")
+                OLD_TABLE("5") "CREATE TABLE IF NOT EXISTS origin" ORIGIN_COLUMNS
+                               "DROP TABLE IF EXISTS records; CREATE TABLE records" RECORD_COLUMNS
+                               "INSERT INTO records(offset, timestamp, headers) "
+                               "VALUES(max(" OLD_END("0") "," OLD_END("1") "," OLD_END("2") "," OLD_END(
+                                   "3") "," OLD_END("4") "," OLD_END("5") "), 0, "
+                                                                          "x'');" TAKE_NEWEST("0")
+                                                                              TAKE_NEWEST(
+                                                                                  "1") TAKE_NEWEST("2")
+                                                                                  TAKE_NEWEST("3")
+                                                                                      TAKE_NEWEST(
+                                                                                          "4")
+                                                                                          TAKE_NEWEST(
+                                                                                              "5");
 
-    TB_ASSERT(len < TB_INPROC_SQL_SIZE);
-    return sql;
+static enum tb_code open_schema(struct tb_log_inproc *log, struct tb_error *err)
+{
+    TB_CLEANUP(tb_txn_rollback) struct tb_txn txn = {0};
+    int64_t id = 0;
+
+    TB_TRY(tb_db_query_int64(log->db, "PRAGMA application_id", &id, err));
+    log->partitioned = id == PARTITIONED_ID;
+    if (!log->partitioned)
+        return tb_db_migrate(log->db, APPLICATION_ID, steps, (int)(sizeof steps / sizeof *steps),
+                             err);
+    TB_TRY(tb_txn_begin(&txn, log->db, err));
+    TB_TRY(tb_db_exec(log->db, partitioned_sql, err));
+    return tb_txn_commit(&txn, err);
 }
 
-/* Retention keeps the newest record of a partition, so the table shows where the partition ends.
- */
-static enum tb_code load_partition(struct tb_log_inproc *log, struct inproc_topic *topic,
-                                   int32_t partition, struct tb_error *err)
+/* Retention keeps the newest record, so the table shows where the log ends. */
+static enum tb_code load_range(struct tb_log_inproc *log, struct tb_error *err)
 {
-    struct inproc_partition *part = &topic->parts[partition];
     int64_t begin = -1, end = -1;
-    char sql[TB_INPROC_SQL_SIZE];
 
     /* Two statements: SQLite would answer one with both by reading all rows. */
-    tb_inproc_sql(sql, "SELECT coalesce(min(offset), -1) FROM", topic->id, partition, "");
-    TB_TRY(tb_db_query_int64(log->db, sql, &begin, err));
-    tb_inproc_sql(sql, "SELECT coalesce(max(offset) + 1, -1) FROM", topic->id, partition, "");
-    TB_TRY(tb_db_query_int64(log->db, sql, &end, err));
+    TB_TRY(
+        tb_db_query_int64(log->db, "SELECT coalesce(min(offset), -1) FROM records", &begin, err));
+    TB_TRY(tb_db_query_int64(log->db, "SELECT coalesce(max(offset) + 1, -1) FROM records", &end,
+                             err));
     if (end < 0)
         begin = end = log->origin.base;
-    part->next = end;
+    log->next = end;
     pthread_mutex_lock(&log->lock);
-    part->begin = begin;
-    part->end = end;
+    log->begin = begin;
+    log->end = end;
     pthread_mutex_unlock(&log->lock);
     return TB_OK;
-}
-
-static enum tb_code load_topics(struct tb_log_inproc *log, struct tb_error *err)
-{
-    TB_CLEANUP(tb_stmt_finalize) struct tb_stmt stmt = {0};
-    bool row = false;
-
-    TB_TRY(tb_stmt_prepare(&stmt, log->db, "SELECT id, name, partitions FROM topics", err));
-    for (;;) {
-        struct inproc_topic *topic;
-
-        TB_TRY(tb_stmt_step(&stmt, &row, err));
-        if (!row)
-            return TB_OK;
-        pthread_mutex_lock(&log->lock);
-        topic = tb_inproc_topic(log, tb_stmt_text(&stmt, 1));
-        pthread_mutex_unlock(&log->lock);
-        if (!topic)
-            return tb_error_set(err, TB_INTERNAL, "out of memory");
-        if (tb_stmt_int64(&stmt, 2) != TB_LOG_PARTITIONS)
-            return tb_error_set(err, TB_CONFLICT,
-                                "topic %s has %" PRId64 " partitions, this build uses %d",
-                                topic->name, tb_stmt_int64(&stmt, 2), TB_LOG_PARTITIONS);
-        /* Readers read the id without the lock: it is written once, before `end` shows a record.
-         */
-        if (topic->id == 0)
-            topic->id = tb_stmt_int64(&stmt, 0);
-        for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
-            TB_TRY(load_partition(log, topic, p, err));
-    }
-}
-
-static enum tb_code load_offset(struct tb_log_inproc *log, struct tb_stmt *stmt,
-                                struct tb_error *err)
-{
-    int64_t partition = tb_stmt_int64(stmt, 2), next = tb_stmt_int64(stmt, 3);
-    struct inproc_topic *topic;
-    struct inproc_group *group = NULL;
-
-    if (partition < 0 || partition >= TB_LOG_PARTITIONS)
-        return tb_error_set(err, TB_CORRUPT, "an offset is of partition %" PRId64, partition);
-    pthread_mutex_lock(&log->lock);
-    topic = tb_inproc_topic(log, tb_stmt_text(stmt, 1));
-    if (topic)
-        group = tb_inproc_group(log, topic, tb_stmt_text(stmt, 0));
-    if (group) {
-        group->offsets[partition].committed = next;
-        group->offsets[partition].stored = next;
-    }
-    pthread_mutex_unlock(&log->lock);
-    return group ? TB_OK : tb_error_set(err, TB_INTERNAL, "out of memory");
 }
 
 static enum tb_code load_offsets(struct tb_log_inproc *log, struct tb_error *err)
 {
     TB_CLEANUP(tb_stmt_finalize) struct tb_stmt stmt = {0};
+    struct inproc_group *group;
     bool row = false;
 
-    TB_TRY(tb_stmt_prepare(&stmt, log->db,
-                           "SELECT group_name, topic, partition, next FROM offsets", err));
+    TB_TRY(tb_stmt_prepare(&stmt, log->db, "SELECT group_name, next FROM offsets", err));
     for (;;) {
         TB_TRY(tb_stmt_step(&stmt, &row, err));
         if (!row)
             return TB_OK;
-        TB_TRY(load_offset(log, &stmt, err));
+        pthread_mutex_lock(&log->lock);
+        group = tb_inproc_group(log, tb_stmt_text(&stmt, 0));
+        if (group)
+            group->committed = group->stored = tb_stmt_int64(&stmt, 1);
+        pthread_mutex_unlock(&log->lock);
+        if (!group)
+            return tb_error_set(err, TB_INTERNAL, "out of memory");
     }
 }
 
@@ -145,17 +124,23 @@ static enum tb_code load_origin(struct tb_log_inproc *log, struct tb_error *err)
 
 static enum tb_code connect_file(struct tb_log_inproc *log, struct tb_error *err)
 {
-    bool again = log->groups || log->topics;
+    bool again = log->groups;
 
     TB_TRY(tb_db_open(log->path, TB_DB_DURABLE, WAL_PAGES, &log->db, err));
     tb_db_yield_on_reads(log->db);
     tb_db_watch_checkpoints(log->db, log->checkpoints);
-    TB_TRY(
-        tb_db_migrate(log->db, APPLICATION_ID, steps, (int)(sizeof steps / sizeof *steps), err));
+    TB_TRY(open_schema(log, err));
     TB_TRY(tb_db_mark_wal(log->db, err));
+    TB_TRY(load_origin(log, err));
+    TB_TRY(load_range(log, err));
+    if (log->partitioned)
+        return TB_OK;
+    TB_TRY(tb_stmt_prepare(&log->insert, log->db,
+                           "INSERT INTO records(offset, timestamp, key, value, headers)"
+                           " VALUES(:offset, :timestamp, :key, :value, :headers)",
+                           err));
     TB_TRY(tb_stmt_prepare(&log->put_offset, log->db,
-                           "INSERT INTO offsets(group_name, topic, partition, next)"
-                           " VALUES(:group, :topic, :partition, :next)"
+                           "INSERT INTO offsets(group_name, next) VALUES(:group, :next)"
                            " ON CONFLICT DO UPDATE SET next = excluded.next",
                            err));
     TB_TRY(tb_stmt_prepare(&log->put_sequence, log->db,
@@ -163,8 +148,6 @@ static enum tb_code connect_file(struct tb_log_inproc *log, struct tb_error *err
                            " ON CONFLICT DO UPDATE SET"
                            " sequence = max(sequence, excluded.sequence)",
                            err));
-    TB_TRY(load_origin(log, err));
-    TB_TRY(load_topics(log, err));
     /* After a reconnect the offsets in memory are newer than those in the file. */
     return again ? TB_OK : load_offsets(log, err);
 }
@@ -193,43 +176,11 @@ void tb_log_inproc_watch_checkpoints(struct tb_log_inproc *log, struct tb_checkp
 void tb_inproc_disconnect(struct tb_log_inproc *log)
 {
     tb_txn_rollback(&log->txn);
+    tb_stmt_finalize(&log->insert);
     tb_stmt_finalize(&log->put_offset);
     tb_stmt_finalize(&log->put_sequence);
-    for (struct inproc_topic *topic = log->topics; topic; topic = topic->next) {
-        for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
-            tb_stmt_finalize(&topic->parts[p].insert);
-    }
     tb_db_close(log->db);
     log->db = NULL;
-}
-
-enum tb_code tb_inproc_create_topic(struct tb_log_inproc *log, struct inproc_topic *topic,
-                                    struct tb_error *err)
-{
-    TB_CLEANUP(tb_txn_rollback) struct tb_txn txn = {0};
-    TB_CLEANUP(tb_stmt_finalize) struct tb_stmt stmt = {0};
-    int64_t id;
-
-    if (topic->id != 0)
-        return TB_OK;
-    TB_TRY(tb_txn_begin(&txn, log->db, err));
-    TB_TRY(tb_stmt_prepare(
-        &stmt, log->db, "INSERT INTO topics(name, partitions) VALUES(:name, :partitions)", err));
-    tb_stmt_bind_text(&stmt, ":name", tb_str_of(topic->name));
-    tb_stmt_bind_int64(&stmt, ":partitions", TB_LOG_PARTITIONS);
-    TB_TRY(tb_stmt_run(&stmt, err));
-    id = tb_db_last_insert_rowid(log->db);
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
-        char sql[TB_INPROC_SQL_SIZE];
-
-        tb_inproc_sql(sql, "CREATE TABLE", id, p,
-                      "(offset INTEGER PRIMARY KEY, timestamp INTEGER NOT NULL,"
-                      " key BLOB, value BLOB, headers BLOB NOT NULL) STRICT");
-        TB_TRY(tb_db_exec(log->db, sql, err));
-    }
-    TB_TRY(tb_txn_commit(&txn, err));
-    topic->id = id;
-    return TB_OK;
 }
 
 enum tb_code tb_inproc_begin(struct tb_log_inproc *log, struct tb_error *err)
@@ -243,21 +194,13 @@ static enum tb_code put_group(struct tb_log_inproc *log, struct inproc_group *gr
                               struct tb_error *err)
 {
     pthread_mutex_lock(&log->lock);
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
-        group->offsets[p].writing = group->offsets[p].committed;
+    group->writing = group->committed;
     pthread_mutex_unlock(&log->lock);
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
-        const struct inproc_offset *offset = &group->offsets[p];
-
-        if (offset->writing == offset->stored)
-            continue;
-        tb_stmt_bind_text(&log->put_offset, ":group", tb_str_of(group->name));
-        tb_stmt_bind_text(&log->put_offset, ":topic", tb_str_of(group->topic->name));
-        tb_stmt_bind_int64(&log->put_offset, ":partition", p);
-        tb_stmt_bind_int64(&log->put_offset, ":next", offset->writing);
-        TB_TRY(tb_stmt_run(&log->put_offset, err));
-    }
-    return TB_OK;
+    if (group->writing == group->stored)
+        return TB_OK;
+    tb_stmt_bind_text(&log->put_offset, ":group", tb_str_of(group->name));
+    tb_stmt_bind_int64(&log->put_offset, ":next", group->writing);
+    return tb_stmt_run(&log->put_offset, err);
 }
 
 /* After the commit. Offsets that readers committed during the transaction stay dirty. */
@@ -267,12 +210,8 @@ static void mark_offsets_stored(struct tb_log_inproc *log)
 
     pthread_mutex_lock(&log->lock);
     for (struct inproc_group *group = log->groups; group; group = group->next) {
-        for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
-            struct inproc_offset *offset = &group->offsets[p];
-
-            offset->stored = offset->writing;
-            dirty |= offset->committed != offset->stored;
-        }
+        group->stored = group->writing;
+        dirty |= group->committed != group->stored;
     }
     log->dirty = dirty;
     if (dirty)

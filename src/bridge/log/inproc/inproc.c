@@ -1,51 +1,18 @@
 #include "bridge/log/inproc/inproc_priv.h"
 #include <stdlib.h>
 
-static struct inproc_topic *find_topic(const struct tb_log_inproc *log, struct tb_str name)
-{
-    struct inproc_topic *topic = log->topics;
-
-    while (topic && !tb_str_eq(tb_str_of(topic->name), name))
-        topic = topic->next;
-    return topic;
-}
-
-static void begin_at_base(struct tb_log_inproc *log, struct inproc_topic *topic)
-{
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
-        topic->parts[p].next = topic->parts[p].begin = topic->parts[p].end = log->origin.base;
-}
-
-struct inproc_topic *tb_inproc_topic(struct tb_log_inproc *log, struct tb_str name)
-{
-    struct inproc_topic *topic = find_topic(log, name);
-
-    if (topic)
-        return topic;
-    topic = calloc(1, sizeof *topic + name.len + 1);
-    if (!topic)
-        return NULL;
-    memcpy(topic->name, name.ptr, name.len);
-    begin_at_base(log, topic);
-    topic->next = log->topics;
-    log->topics = topic;
-    return topic;
-}
-
-static struct inproc_group *find_group(const struct tb_log_inproc *log,
-                                       const struct inproc_topic *topic, struct tb_str name)
+static struct inproc_group *find_group(const struct tb_log_inproc *log, struct tb_str name)
 {
     struct inproc_group *group = log->groups;
 
-    while (group && !(group->topic == topic && tb_str_eq(tb_str_of(group->name), name)))
+    while (group && !tb_str_eq(tb_str_of(group->name), name))
         group = group->next;
     return group;
 }
 
-struct inproc_group *tb_inproc_group(struct tb_log_inproc *log, struct inproc_topic *topic,
-                                     struct tb_str name)
+struct inproc_group *tb_inproc_group(struct tb_log_inproc *log, struct tb_str name)
 {
-    struct inproc_group *group = find_group(log, topic, name);
+    struct inproc_group *group = find_group(log, name);
 
     if (group)
         return group;
@@ -53,9 +20,7 @@ struct inproc_group *tb_inproc_group(struct tb_log_inproc *log, struct inproc_to
     if (!group)
         return NULL;
     memcpy(group->name, name.ptr, name.len);
-    group->topic = topic;
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
-        group->offsets[p] = (struct inproc_offset){-1, -1, -1};
+    group->committed = group->writing = group->stored = -1;
     group->next = log->groups;
     log->groups = group;
     return group;
@@ -101,39 +66,25 @@ void tb_log_inproc_free(struct tb_log_inproc *log)
         log->groups = group->next;
         free(group);
     }
-    while (log->topics) {
-        struct inproc_topic *topic = log->topics;
-
-        log->topics = topic->next;
-        free(topic);
-    }
     pthread_cond_destroy(&log->changed);
     pthread_mutex_destroy(&log->lock);
     free(log);
 }
 
-enum tb_code tb_log_inproc_range(struct tb_log_inproc *log, const char *topic, const char *group,
-                                 int32_t partition, struct tb_log_range *ret_range,
-                                 struct tb_error *err)
+struct tb_log_range tb_log_inproc_range(struct tb_log_inproc *log, const char *group)
 {
-    struct tb_log_range range = {log->origin.base, log->origin.base, -1};
-    const struct inproc_topic *t;
-    const struct inproc_group *g = NULL;
+    const struct inproc_group *g = group ? find_group(log, tb_str_of(group)) : NULL;
+    struct tb_log_range range;
 
-    TB_TRY(tb_inproc_check_partition(partition, err));
-    t = find_topic(log, tb_str_of(topic));
-    if (t && group)
-        g = find_group(log, t, tb_str_of(group));
     pthread_mutex_lock(&log->lock);
-    if (t) {
-        range.begin = t->parts[partition].begin;
-        range.end = t->parts[partition].end;
-    }
-    if (g)
-        range.committed = g->offsets[partition].committed;
+    range = (struct tb_log_range){log->begin, log->end, g ? g->committed : -1};
     pthread_mutex_unlock(&log->lock);
-    *ret_range = range;
-    return TB_OK;
+    return range;
+}
+
+bool tb_log_inproc_is_partitioned(const struct tb_log_inproc *log)
+{
+    return log->partitioned;
 }
 
 enum tb_code tb_log_inproc_check(struct tb_log_inproc *log, struct tb_error *err)
@@ -165,11 +116,8 @@ enum tb_code tb_log_inproc_set_origin(struct tb_log_inproc *log,
     TB_TRY(tb_txn_commit(&txn, err));
     log->origin = *origin;
     pthread_mutex_lock(&log->lock);
-    for (struct inproc_topic *topic = log->topics; topic && origin->base > 0;
-         topic = topic->next) { /* readers have asked for it, no writer has */
-        TB_ASSERT(topic->id == 0);
-        begin_at_base(log, topic);
-    }
+    if (origin->base > 0)
+        log->next = log->begin = log->end = origin->base;
     pthread_mutex_unlock(&log->lock);
     return TB_OK;
 }

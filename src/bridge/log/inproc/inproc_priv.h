@@ -1,14 +1,14 @@
 /* What the files of the in-process log share. Only they include it.
  *
  *   inproc.c     open, free, range
- *   file.c       the writing connection: schema, topics, committed offsets
+ *   file.c       the writing connection: schema, committed offsets
  *   writer.c     the writer
  *   reader.c     readers
  *   retention.c  removal of old records
  *
  * Thread:  fields marked "lock" are shared: hold log->lock, and never during I/O. Fields marked
  *          "writer" belong to the writer's thread, like the writing connection.
- * Memory:  topics and groups live until the log is freed. */
+ * Memory:  groups live until the log is freed. */
 #pragma once
 #include "base/sqlite/db.h"
 #include "base/time/uptime.h"
@@ -23,29 +23,13 @@
  * them. */
 #define TB_INPROC_EPOCH_MAX 64
 
-struct inproc_partition {
-    int64_t next;          /* writer: the offset of its next append */
-    struct tb_stmt insert; /* writer: prepared at the first append */
-    int64_t begin, end;    /* lock: what readers may see */
-    int64_t released;      /* lock: records before it may be removed */
-};
-struct inproc_topic {
-    struct inproc_topic *next; /* never changes once it is in the list */
-    int64_t id;                /* writer; 0: not in the file yet */
-    struct inproc_partition parts[TB_LOG_PARTITIONS];
-    char name[];
-};
-/* -1: the group has committed nothing. */
-struct inproc_offset {
-    int64_t committed; /* lock: by the reader */
-    int64_t writing;   /* writer: in the open transaction */
-    int64_t stored;    /* writer: in the file */
-};
+/* Offsets of -1: the group has committed nothing. */
 struct inproc_group {
     struct inproc_group *next; /* never changes once it is in the list */
-    struct inproc_topic *topic;
-    bool reading; /* lock: a reader is open */
-    struct inproc_offset offsets[TB_LOG_PARTITIONS];
+    bool reading;              /* lock: a reader is open */
+    int64_t committed;         /* lock: by the reader */
+    int64_t writing;           /* writer: in the open transaction */
+    int64_t stored;            /* writer: in the file */
     char name[];
 };
 /* The highest sequence of one epoch: in memory and in the file. */
@@ -63,29 +47,32 @@ struct tb_log_inproc {
     struct tb_db *db;     /* NULL after a failed commit, until the file is opened again */
     int64_t upkeep_at_ms; /* a checkpoint that could not do all is tried again then; monotonic */
     struct tb_checkpoints *checkpoints; /* borrowed; NULL: nobody watches them */
-    struct tb_stmt put_offset, put_sequence;
+    struct tb_stmt insert, put_offset, put_sequence;
     struct tb_txn txn;
+    int64_t next;                 /* the offset of the next append */
     struct tb_log_origin origin;  /* texts "": the file does not say it */
+    bool partitioned;             /* see tb_log_inproc_is_partitioned */
     struct inproc_writer *writer; /* NULL: none open */
     int64_t retention_ms;         /* below 0: keep all records */
     struct tb_uptime uptime;
     int64_t marked_at_ms; /* uptime of the last marks; below 0: none by this process */
 
-    /* Lists that only grow, at the front. Adding needs the lock, walking does not. */
-    struct inproc_topic *_Atomic topics;
+    /* A list that only grows, at the front. Adding needs the lock, walking does not. */
     struct inproc_group *_Atomic groups;
     _Atomic bool removable; /* there may be records to remove */
 
     pthread_mutex_t lock;
     pthread_cond_t changed; /* records were added, or a reader is to be woken */
     /* All of these need the lock. */
+    int64_t begin, end;     /* what readers may see */
+    int64_t released;       /* records before it may be removed */
     int standalone_readers; /* open */
     bool dirty;             /* a committed offset differs from the stored one */
     int64_t dirty_since_us;
     char path[];
 };
 
-/* Opens or reopens the writing connection and loads begin and end of every partition. */
+/* Opens or reopens the writing connection and loads begin and end. */
 TB_CHECKED enum tb_code tb_inproc_connect(struct tb_log_inproc *log, struct tb_error *err);
 void tb_inproc_disconnect(struct tb_log_inproc *log);
 /* BEGIN. Reconnects first if necessary. */
@@ -98,23 +85,14 @@ void tb_inproc_rollback(struct tb_log_inproc *log, enum tb_code why);
 enum tb_code tb_inproc_flush_offsets(struct tb_log_inproc *log, int64_t before_us,
                                      struct tb_error *err);
 
-/* Writes `before`, the name of the partition's table, and `after` to sql, and returns sql. */
-#define TB_INPROC_SQL_SIZE 256
-const char *tb_inproc_sql(char sql[TB_INPROC_SQL_SIZE], const char *before, int64_t topic_id,
-                          int32_t partition, const char *after);
-/* Lock held. Find the topic or group, or add it. NULL: out of memory. */
-struct inproc_topic *tb_inproc_topic(struct tb_log_inproc *log, struct tb_str name);
-struct inproc_group *tb_inproc_group(struct tb_log_inproc *log, struct inproc_topic *topic,
-                                     struct tb_str name);
-/* Creates the topic's tables if the file lacks them. */
-TB_CHECKED enum tb_code tb_inproc_create_topic(struct tb_log_inproc *log,
-                                               struct inproc_topic *topic, struct tb_error *err);
+/* Lock held. Finds the group, or adds it. NULL: out of memory. */
+struct inproc_group *tb_inproc_group(struct tb_log_inproc *log, struct tb_str name);
 /* TB_INVALID: there is no such partition. */
 TB_CHECKED enum tb_code tb_inproc_check_partition(int32_t partition, struct tb_error *err);
 
-/* Marks where the partitions end now, unless that was done shortly before. TB_BUSY: a transaction
- * is open. */
-TB_CHECKED enum tb_code tb_inproc_mark_ends(struct tb_log_inproc *log, struct tb_error *err);
+/* Marks where the log ends now, unless that was done shortly before. TB_BUSY: a transaction is
+ * open. */
+TB_CHECKED enum tb_code tb_inproc_mark_end(struct tb_log_inproc *log, struct tb_error *err);
 /* Removes up to limit records that a mark of this uptime or a lower one has. TB_BUSY: a
  * transaction is open. */
 TB_CHECKED enum tb_code tb_inproc_remove_expired(struct tb_log_inproc *log, int64_t expired_ms,

@@ -13,13 +13,12 @@
 struct inproc_reader {
     struct tb_log_reader base;
     struct tb_log_inproc *log;
-    struct inproc_topic *topic; /* NULL until it is attached */
+    bool attached;
     struct inproc_group *group; /* NULL: a standalone reader */
     struct tb_db *db;
-    struct tb_stmt select[TB_LOG_PARTITIONS]; /* prepared at the first record */
-    int64_t position[TB_LOG_PARTITIONS];
-    int32_t turn; /* the partition that the next poll looks at first */
-    bool woken;   /* lock */
+    struct tb_stmt select;
+    int64_t position;
+    bool woken; /* lock */
     /* The batch returned last. */
     struct tb_record records[TB_LOG_BATCH_MAX];
     size_t count, bytes;
@@ -31,56 +30,38 @@ static struct inproc_reader *reader_of(struct tb_log_reader *base)
     return (struct inproc_reader *)base;
 }
 
-static enum tb_code out_of_range(const struct inproc_reader *reader, int32_t partition,
-                                 int64_t begin, int64_t end, struct tb_error *err)
+static enum tb_code out_of_range(const struct inproc_reader *reader, int64_t begin, int64_t end,
+                                 struct tb_error *err)
 {
     return tb_error_set(err, TB_CORRUPT,
-                        "%s%s stands at %" PRId64 " of %s-%d, which holds %" PRId64
+                        "%s%s stands at %" PRId64 " of the log, which holds %" PRId64
                         " up to %" PRId64,
                         reader->group ? "group " : "a reader without a group",
-                        reader->group ? reader->group->name : "", reader->position[partition],
-                        reader->topic->name, (int)partition, begin, end);
+                        reader->group ? reader->group->name : "", reader->position, begin, end);
 }
 
-/* Lock held. Returns the next partition, in turn, that has records or a position out of range;
- * -1: none. *ret_end: its end, or less than its position if that is out of range. */
-static int32_t next_partition(struct inproc_reader *reader, int64_t *ret_end)
-{
-    for (int32_t i = 0; i < TB_LOG_PARTITIONS; i++) {
-        int32_t p = (reader->turn + i) % TB_LOG_PARTITIONS;
-        const struct inproc_partition *part = &reader->topic->parts[p];
-
-        if (reader->position[p] == part->end)
-            continue;
-        *ret_end = part->end;
-        if (reader->position[p] < part->begin)
-            *ret_end = reader->position[p] - 1;
-        reader->turn = (p + 1) % TB_LOG_PARTITIONS;
-        return p;
-    }
-    return -1;
-}
-
-/* The ends of all partitions are in memory, so waiting reads no file. */
-static int32_t wait_for_records(struct inproc_reader *reader, int64_t wait_ms, int64_t *ret_end)
+/* Begin and end are in memory, so waiting reads no file. Returns them once there are records, or
+ * as they are after wait_ms. */
+static struct tb_log_range wait_for_records(struct inproc_reader *reader, int64_t wait_ms)
 {
     struct tb_log_inproc *log = reader->log;
     struct timespec until = {0};
-    int32_t partition;
+    struct tb_log_range range;
 
     if (wait_ms > 0)
         until = tb_deadline_in(wait_ms);
     pthread_mutex_lock(&log->lock);
-    while ((partition = next_partition(reader, ret_end)) < 0 && !reader->woken && wait_ms != 0) {
+    while (reader->position == log->end && !reader->woken && wait_ms != 0) {
         if (wait_ms < 0)
             pthread_cond_wait(&log->changed, &log->lock);
         else if (pthread_cond_timedwait(&log->changed, &log->lock, &until) == ETIMEDOUT)
             wait_ms = 0;
     }
-    if (partition < 0)
+    range = (struct tb_log_range){.begin = log->begin, .end = log->end};
+    if (reader->position == range.end)
         reader->woken = false;
     pthread_mutex_unlock(&log->lock);
-    return partition;
+    return range;
 }
 
 static enum tb_code copy_headers(struct inproc_reader *reader, struct tb_str blob,
@@ -100,15 +81,14 @@ static enum tb_code copy_headers(struct inproc_reader *reader, struct tb_str blo
 }
 
 /* Copies the current row of select. *ret_taken false: the batch is full without it. */
-static enum tb_code take_row(struct inproc_reader *reader, struct tb_stmt *select,
-                             int32_t partition, bool *ret_taken, struct tb_error *err)
+static enum tb_code take_row(struct inproc_reader *reader, bool *ret_taken, struct tb_error *err)
 {
+    struct tb_stmt *select = &reader->select;
     struct tb_str blob = tb_stmt_text(select, 4);
     struct tb_record *record = &reader->records[reader->count];
     size_t bytes;
 
     *record = (struct tb_record){
-        .partition = partition,
         .offset = tb_stmt_int64(select, 0),
         .timestamp_ms = tb_stmt_int64(select, 1),
         .key = tb_stmt_text(select, 2),
@@ -129,11 +109,11 @@ static enum tb_code take_row(struct inproc_reader *reader, struct tb_stmt *selec
 
 /* Offsets have no holes. A missing one was removed by retention after we had read begin and end,
  * or was lost. */
-static enum tb_code read_rows(struct inproc_reader *reader, int32_t partition, int64_t end,
-                              size_t max, struct tb_error *err)
+static enum tb_code read_rows(struct inproc_reader *reader, int64_t end, size_t max,
+                              struct tb_error *err)
 {
-    struct tb_stmt *select = &reader->select[partition];
-    int64_t expected = reader->position[partition];
+    struct tb_stmt *select = &reader->select;
+    int64_t expected = reader->position;
     bool row = false, taken = true;
 
     tb_stmt_bind_int64(select, ":from", expected);
@@ -141,11 +121,11 @@ static enum tb_code read_rows(struct inproc_reader *reader, int32_t partition, i
     tb_stmt_bind_int64(select, ":max", (int64_t)max);
     TB_TRY(tb_stmt_step(select, &row, err));
     if (!row)
-        return out_of_range(reader, partition, expected + 1, end, err);
+        return out_of_range(reader, expected + 1, end, err);
     while (row) {
         if (tb_stmt_int64(select, 0) != expected)
-            return out_of_range(reader, partition, tb_stmt_int64(select, 0), end, err);
-        TB_TRY(take_row(reader, select, partition, &taken, err));
+            return out_of_range(reader, tb_stmt_int64(select, 0), end, err);
+        TB_TRY(take_row(reader, &taken, err));
         if (!taken)
             break;
         expected++;
@@ -159,40 +139,31 @@ static enum tb_code reader_poll(struct tb_log_reader *base, size_t max, int64_t 
                                 struct tb_log_batch *ret_batch, struct tb_error *err)
 {
     struct inproc_reader *reader = reader_of(base);
-    int64_t end = 0;
-    int32_t p = max == 0 ? -1 : wait_for_records(reader, wait_ms, &end);
-    char sql[TB_INPROC_SQL_SIZE];
+    struct tb_log_range range;
     enum tb_code code;
 
-    if (p < 0) {
-        *ret_batch = (struct tb_log_batch){0};
+    *ret_batch = (struct tb_log_batch){0};
+    if (max == 0)
         return TB_OK;
-    }
-    if (end < reader->position[p]) {
-        struct tb_log_range range;
-
-        TB_TRY(base->ops->range(base, p, &range, err));
-        return out_of_range(reader, p, range.begin, range.end, err);
-    }
-    if (!reader->select[p].raw) {
-        tb_inproc_sql(sql, "SELECT offset, timestamp, key, value, headers FROM", reader->topic->id,
-                      p, " WHERE offset >= :from AND offset < :end ORDER BY offset LIMIT :max");
-        TB_TRY(tb_stmt_prepare(&reader->select[p], reader->db, sql, err));
-    }
+    range = wait_for_records(reader, wait_ms);
+    if (reader->position == range.end)
+        return TB_OK;
+    if (reader->position < range.begin || reader->position > range.end)
+        return out_of_range(reader, range.begin, range.end, err);
     reader->count = reader->bytes = 0;
     tb_arena_clear(&reader->arena);
-    code = read_rows(reader, p, end, max < TB_LOG_BATCH_MAX ? max : TB_LOG_BATCH_MAX, err);
-    tb_stmt_reset(&reader->select[p]);
+    code = read_rows(reader, range.end, max < TB_LOG_BATCH_MAX ? max : TB_LOG_BATCH_MAX, err);
+    tb_stmt_reset(&reader->select);
     if (code != TB_OK)
         return tb_error_wrap(err, "read the log");
-    reader->position[p] += (int64_t)reader->count;
-    *ret_batch = (struct tb_log_batch){p, reader->records, reader->count, 0};
+    reader->position += (int64_t)reader->count;
+    *ret_batch = (struct tb_log_batch){.records = reader->records, .count = reader->count};
     return TB_OK;
 }
 
 enum tb_code tb_inproc_check_partition(int32_t partition, struct tb_error *err)
 {
-    if (partition >= 0 && partition < TB_LOG_PARTITIONS)
+    if (partition == 0)
         return TB_OK;
     return tb_error_set(err, TB_INVALID, "there is no partition %d", (int)partition);
 }
@@ -203,7 +174,7 @@ static enum tb_code reader_seek(struct tb_log_reader *base, int32_t partition, i
     TB_TRY(tb_inproc_check_partition(partition, err));
     if (offset < 0)
         return tb_error_set(err, TB_INVALID, "there is no offset %" PRId64, offset);
-    reader_of(base)->position[partition] = offset;
+    reader_of(base)->position = offset;
     return TB_OK;
 }
 
@@ -217,17 +188,16 @@ static enum tb_code reader_commit(struct tb_log_reader *base, int32_t partition,
 
     TB_TRY(tb_inproc_check_partition(partition, err));
     pthread_mutex_lock(&log->lock);
-    inside = next >= 0 && next <= reader->topic->parts[partition].end;
-    if (inside && reader->group && reader->group->offsets[partition].committed != next) {
-        reader->group->offsets[partition].committed = next;
+    inside = next >= 0 && next <= log->end;
+    if (inside && reader->group && reader->group->committed != next) {
+        reader->group->committed = next;
         if (!log->dirty)
             log->dirty_since_us = tb_clock_mono_us(log->clock);
         log->dirty = true;
     }
     pthread_mutex_unlock(&log->lock);
     if (!inside)
-        return tb_error_set(err, TB_INVALID, "offset %" PRId64 " is not of %s-%d", next,
-                            reader->topic->name, (int)partition);
+        return tb_error_set(err, TB_INVALID, "the log has no offset %" PRId64, next);
     return TB_OK;
 }
 
@@ -236,9 +206,9 @@ static enum tb_code reader_range(struct tb_log_reader *base, int32_t partition,
 {
     struct inproc_reader *reader = reader_of(base);
 
-    return tb_log_inproc_range(reader->log, reader->topic->name,
-                               reader->group ? reader->group->name : NULL, partition, ret_range,
-                               err);
+    TB_TRY(tb_inproc_check_partition(partition, err));
+    *ret_range = tb_log_inproc_range(reader->log, reader->group ? reader->group->name : NULL);
+    return TB_OK;
 }
 
 static void reader_wake(struct tb_log_reader *base)
@@ -255,13 +225,12 @@ static void reader_free(struct tb_log_reader *base)
 {
     struct inproc_reader *reader = reader_of(base);
 
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
-        tb_stmt_finalize(&reader->select[p]);
+    tb_stmt_finalize(&reader->select);
     tb_db_close(reader->db);
     pthread_mutex_lock(&reader->log->lock);
     if (reader->group)
         reader->group->reading = false;
-    else if (reader->topic)
+    else if (reader->attached)
         reader->log->standalone_readers--;
     pthread_mutex_unlock(&reader->log->lock);
     tb_arena_release(&reader->arena);
@@ -278,44 +247,46 @@ static const struct tb_log_reader_ops reader_ops = {
 };
 
 /* Registers the reader, which keeps retention from removing what it has not read, and sets its
- * positions: where its group committed, else where the partitions begin. */
-static enum tb_code attach(struct inproc_reader *reader, const char *topic_name,
-                           const char *group_name, struct tb_error *err)
+ * position: where its group committed, else where the log begins. */
+static enum tb_code attach(struct inproc_reader *reader, const char *group_name,
+                           struct tb_error *err)
 {
     struct tb_log_inproc *log = reader->log;
-    struct inproc_topic *topic;
     struct inproc_group *group = NULL;
     bool found, taken;
 
     pthread_mutex_lock(&log->lock);
-    topic = tb_inproc_topic(log, tb_str_of(topic_name));
-    if (topic && group_name)
-        group = tb_inproc_group(log, topic, tb_str_of(group_name));
-    found = topic && (group || !group_name);
+    if (group_name)
+        group = tb_inproc_group(log, tb_str_of(group_name));
+    found = group || !group_name;
     taken = group && group->reading;
     if (found && !taken) {
-        reader->topic = topic;
+        reader->attached = true;
         reader->group = group;
         if (group)
             group->reading = true;
         else
             log->standalone_readers++;
-        for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
-            int64_t committed = group ? group->offsets[p].committed : -1;
-
-            reader->position[p] = committed < 0 ? topic->parts[p].begin : committed;
-        }
+        reader->position = group && group->committed >= 0 ? group->committed : log->begin;
     }
     pthread_mutex_unlock(&log->lock);
     if (!found)
         return tb_error_set(err, TB_INTERNAL, "out of memory");
     if (taken)
-        return tb_error_set(err, TB_BUSY, "group %s of %s has a reader already", group_name,
-                            topic_name);
+        return tb_error_set(err, TB_BUSY, "group %s has a reader already", group_name);
     return TB_OK;
 }
 
-enum tb_code tb_log_inproc_reader(struct tb_log_inproc *log, const char *topic, const char *group,
+static enum tb_code open_file(struct inproc_reader *reader, struct tb_error *err)
+{
+    TB_TRY(tb_db_open(reader->log->path, TB_DB_READER, 0, &reader->db, err));
+    return tb_stmt_prepare(&reader->select, reader->db,
+                           "SELECT offset, timestamp, key, value, headers FROM records"
+                           " WHERE offset >= :from AND offset < :end ORDER BY offset LIMIT :max",
+                           err);
+}
+
+enum tb_code tb_log_inproc_reader(struct tb_log_inproc *log, const char *group,
                                   struct tb_log_reader **ret_reader, struct tb_error *err)
 {
     struct inproc_reader *reader = calloc(1, sizeof *reader);
@@ -326,9 +297,9 @@ enum tb_code tb_log_inproc_reader(struct tb_log_inproc *log, const char *topic, 
     reader->base.ops = &reader_ops;
     reader->log = log;
     reader->arena.chunk_size = ARENA_CHUNK;
-    code = attach(reader, topic, group, err);
+    code = attach(reader, group, err);
     if (code == TB_OK)
-        code = tb_db_open(log->path, TB_DB_READER, 0, &reader->db, err);
+        code = open_file(reader, err);
     if (code != TB_OK) {
         reader_free(&reader->base);
         return code;

@@ -11,7 +11,6 @@
 struct inproc_writer {
     struct tb_log_writer base;
     struct tb_log_inproc *log;
-    struct inproc_topic *topic;
     int64_t tags[TB_LOG_BATCH_MAX]; /* unacknowledged, in order of their appends */
     size_t count;
     size_t durable; /* of these, the first `durable` are committed */
@@ -67,36 +66,26 @@ static void discard_open(struct inproc_writer *writer)
     writer->bytes = 0;
     writer->sequence = (struct inproc_sequence){0};
     pthread_mutex_lock(&writer->log->lock);
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
-        writer->topic->parts[p].next = writer->topic->parts[p].end;
+    writer->log->next = writer->log->end;
     pthread_mutex_unlock(&writer->log->lock);
 }
 
 static enum tb_code insert(struct inproc_writer *writer, const struct tb_record *record,
                            struct tb_error *err)
 {
-    int32_t partition = record->fixed_partition ? record->partition
-                                                : tb_log_partition(record->key, TB_LOG_PARTITIONS);
-    struct inproc_partition *part = &writer->topic->parts[partition];
-    char sql[TB_INPROC_SQL_SIZE];
+    struct tb_log_inproc *log = writer->log;
 
-    if (!writer->log->txn.db)
-        TB_TRY(tb_inproc_begin(writer->log, err));
-    if (!part->insert.raw) {
-        tb_inproc_sql(sql, "INSERT INTO", writer->topic->id, partition,
-                      "(offset, timestamp, key, value, headers)"
-                      " VALUES(:offset, :timestamp, :key, :value, :headers)");
-        TB_TRY(tb_stmt_prepare(&part->insert, writer->log->db, sql, err));
-    }
-    tb_stmt_bind_int64(&part->insert, ":offset", part->next);
-    tb_stmt_bind_int64(&part->insert, ":timestamp", tb_clock_wall_ms(writer->log->clock));
-    tb_stmt_bind_blob(&part->insert, ":key", record->key);
-    tb_stmt_bind_blob(&part->insert, ":value", record->value);
-    tb_stmt_bind_blob(&part->insert, ":headers",
+    if (!log->txn.db)
+        TB_TRY(tb_inproc_begin(log, err));
+    tb_stmt_bind_int64(&log->insert, ":offset", log->next);
+    tb_stmt_bind_int64(&log->insert, ":timestamp", tb_clock_wall_ms(log->clock));
+    tb_stmt_bind_blob(&log->insert, ":key", record->key);
+    tb_stmt_bind_blob(&log->insert, ":value", record->value);
+    tb_stmt_bind_blob(&log->insert, ":headers",
                       writer->headers.len ? tb_buf_str(&writer->headers) : TB_STR(""));
-    TB_TRY(tb_stmt_run(&part->insert, err));
+    TB_TRY(tb_stmt_run(&log->insert, err));
     TB_TRY(note_sequence(writer, record, err));
-    part->next++;
+    log->next++;
     return TB_OK;
 }
 
@@ -131,8 +120,7 @@ static enum tb_code writer_append(struct tb_log_writer *base, const struct tb_re
 static void publish(struct inproc_writer *writer)
 {
     pthread_mutex_lock(&writer->log->lock);
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
-        writer->topic->parts[p].end = writer->topic->parts[p].next;
+    writer->log->end = writer->log->next;
     pthread_cond_broadcast(&writer->log->changed);
     pthread_mutex_unlock(&writer->log->lock);
     writer->durable = writer->count;
@@ -216,28 +204,21 @@ static void writer_free(struct tb_log_writer *base)
 
 static const struct tb_log_writer_ops writer_ops = {writer_append, writer_poll, writer_free};
 
-enum tb_code tb_log_inproc_writer(struct tb_log_inproc *log, const char *topic,
-                                  struct tb_log_writer **ret_writer, struct tb_error *err)
+enum tb_code tb_log_inproc_writer(struct tb_log_inproc *log, struct tb_log_writer **ret_writer,
+                                  struct tb_error *err)
 {
     struct inproc_writer *writer;
-    struct inproc_topic *t;
 
+    TB_ASSERT(!log->partitioned);
     if (log->writer)
         return tb_error_set(err, TB_BUSY, "the log has a writer already");
     if (!log->db)
         TB_TRY(tb_inproc_connect(log, err));
-    pthread_mutex_lock(&log->lock);
-    t = tb_inproc_topic(log, tb_str_of(topic));
-    pthread_mutex_unlock(&log->lock);
-    if (!t)
-        return tb_error_set(err, TB_INTERNAL, "out of memory");
-    TB_TRY(tb_inproc_create_topic(log, t, err));
     writer = calloc(1, sizeof *writer);
     if (!writer)
         return tb_error_set(err, TB_INTERNAL, "out of memory");
     writer->base.ops = &writer_ops;
     writer->log = log;
-    writer->topic = t;
     log->writer = writer;
     *ret_writer = &writer->base;
     return TB_OK;

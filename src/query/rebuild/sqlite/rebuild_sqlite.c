@@ -16,8 +16,8 @@ struct tb_rebuild_sqlite {
     struct tb_view_reader *served_reader;                  /* of the served view */
     struct tb_view_reader *target_reader;                  /* of the view that is filled */
     struct tb_view_reader *offers[TB_REBUILD_READERS_MAX]; /* of that too, for options.readers */
-    int64_t begin[TB_LOG_PARTITIONS]; /* of each partition of the log when it was opened */
-    struct tb_rebuild *rebuild;       /* during a swap */
+    int64_t begin;                                         /* of the log when it was opened */
+    struct tb_rebuild *rebuild;                            /* during a swap */
 };
 
 static void publish(struct tb_rebuild_sqlite *self)
@@ -181,15 +181,12 @@ static enum tb_code sqlite_open(void *ctx, const struct tb_rebuild_job *job, boo
                                 struct tb_error *err)
 {
     struct tb_rebuild_sqlite *self = ctx;
+    struct tb_log_range range = {0};
 
     TB_TRY(choose_target(self, job, anew, err));
     TB_TRY(self->options.open_reader(self->options.ctx, &self->reader, err));
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
-        struct tb_log_range range = {0};
-
-        TB_TRY(self->reader->ops->range(self->reader, p, &range, err));
-        self->begin[p] = range.begin;
-    }
+    TB_TRY(self->reader->ops->range(self->reader, 0, &range, err));
+    self->begin = range.begin;
     TB_TRY(open_views(self, err));
     *ret_view = self->view;
     *ret_reader = self->reader;
@@ -200,9 +197,7 @@ static enum tb_code sqlite_served(void *ctx, int64_t *ret_next, struct tb_error 
 {
     struct tb_rebuild_sqlite *self = ctx;
 
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
-        TB_TRY(self->served_reader->ops->offset(self->served_reader, p, &ret_next[p], err));
-    return TB_OK;
+    return self->served_reader->ops->offset(self->served_reader, 0, ret_next, err);
 }
 
 static enum tb_code sqlite_pin(void *ctx, int64_t *ret_next, struct tb_view_reader **ret_served,
@@ -210,7 +205,7 @@ static enum tb_code sqlite_pin(void *ctx, int64_t *ret_next, struct tb_view_read
 {
     struct tb_rebuild_sqlite *self = ctx;
 
-    TB_TRY(tb_view_sqlite_begin_snapshot(self->served_reader, TB_LOG_PARTITIONS, ret_next, err));
+    TB_TRY(tb_view_sqlite_begin_snapshot(self->served_reader, ret_next, err));
     *ret_served = self->served_reader;
     *ret_rebuilt = self->target_reader;
     return TB_OK;
@@ -239,11 +234,10 @@ static enum tb_code prepare_move(struct tb_rebuild_sqlite *self, struct tb_error
 {
     struct tb_view *serving = self->options.serving;
     struct tb_generations all = self->all;
-    int64_t next[TB_LOG_PARTITIONS];
+    int64_t next = -1;
 
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
-        TB_TRY(serving->ops->offset(serving, p, &next[p], err));
-    TB_TRY(tb_rebuild_catch_up(self->rebuild, next, err));
+    TB_TRY(serving->ops->offset(serving, 0, &next, err));
+    TB_TRY(tb_rebuild_catch_up(self->rebuild, &next, err));
     TB_TRY(tb_view_sqlite_copy_dead_letters(serving, self->view, self->begin, err));
     TB_TRY(self->view->ops->sync(self->view, err));
     all.previous = all.served;

@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define TOPIC "order-events"
 #define GROUP "view"
 #define RECORDS_MAX 400
 /* Small enough that the scenario checkpoints by itself several times. */
@@ -71,8 +70,8 @@ static bool open_log(void)
     struct tb_error err = {0};
 
     if (tb_log_inproc_open(f.path, &f.clock.clock, &f.log, &err) == TB_OK &&
-        tb_log_inproc_writer(f.log, TOPIC, &f.writer, &err) == TB_OK &&
-        (f.alone || tb_log_inproc_reader(f.log, TOPIC, GROUP, &f.reader, &err) == TB_OK)) {
+        tb_log_inproc_writer(f.log, &f.writer, &err) == TB_OK &&
+        (f.alone || tb_log_inproc_reader(f.log, GROUP, &f.reader, &err) == TB_OK)) {
         tb_db_set_checkpoint_pages(f.log->db, WAL_PAGES);
         return true;
     }
@@ -154,9 +153,8 @@ static void expire(void)
 
     if (f.alone) /* with no group to wait for it would remove everything */
         return;
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
-        tb_log_inproc_allow_removal(f.log, TOPIC, p, INT64_MAX);
-    (void)!tb_inproc_mark_ends(f.log, &err);
+    tb_log_inproc_allow_removal(f.log, INT64_MAX);
+    (void)!tb_inproc_mark_end(f.log, &err);
     (void)!tb_inproc_remove_expired(f.log, INT64_MAX, 15, &removed, &err);
 }
 
@@ -196,22 +194,20 @@ static int64_t query(const char *sql)
     return value;
 }
 
-static void check_partition(int32_t partition, bool present[RECORDS_MAX], int64_t *highest)
+static void check_records(bool present[RECORDS_MAX], int64_t *highest)
 {
+    struct tb_log_range range = tb_log_inproc_range(f.log, GROUP);
     struct tb_error err = {0};
-    struct tb_log_range range;
     struct tb_log_batch batch;
     int64_t expected;
 
-    ck_ok(f.reader->ops->range(f.reader, partition, &range, &err));
     ck_assert_int_le(range.committed, range.end);
     if (range.committed >= 0)
         ck_assert_int_ge(range.committed, range.begin);
-    ck_ok(f.reader->ops->seek(f.reader, partition, range.begin, &err));
+    ck_ok(f.reader->ops->seek(f.reader, 0, range.begin, &err));
     expected = range.begin;
     while (expected < range.end) {
         ck_ok(f.reader->ops->poll(f.reader, 100, 0, &batch, &err));
-        ck_assert_int_eq(batch.partition, partition);
         for (size_t i = 0; i < batch.count; i++) {
             int number = atoi(batch.records[i].value.ptr);
 
@@ -236,14 +232,7 @@ static void check_log(void)
     ck_assert(open_log());
     ck_assert_int_eq(
         query("SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'"), 0);
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) { /* no partition has a record to read */
-        struct tb_log_range range;
-
-        ck_ok(f.reader->ops->range(f.reader, p, &range, &err));
-        ck_ok(f.reader->ops->seek(f.reader, p, range.end, &err));
-    }
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
-        check_partition(p, present, &highest);
+    check_records(present, &highest);
     for (int i = 0; i < model.appended; i++) {
         if (model.acknowledged[i])
             ck_assert_msg(present[i] || model.removable[i], "record %d is lost", i);

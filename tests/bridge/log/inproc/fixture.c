@@ -23,8 +23,8 @@ void open_both(void)
 {
     struct tb_error err = {0};
 
-    ck_ok(tb_log_inproc_writer(f.log, TOPIC, &f.writer, &err));
-    ck_ok(tb_log_inproc_reader(f.log, TOPIC, "g", &f.reader, &err));
+    ck_ok(tb_log_inproc_writer(f.log, &f.writer, &err));
+    ck_ok(tb_log_inproc_reader(f.log, "g", &f.reader, &err));
 }
 
 void close_all(void)
@@ -68,25 +68,19 @@ size_t idle_poll(void)
     return n;
 }
 
-struct tb_log_range range_of(int32_t partition)
+struct tb_log_range range_now(void)
 {
-    struct tb_log_range range = {0};
-    struct tb_error err = {0};
-
-    ck_ok(f.reader->ops->range(f.reader, partition, &range, &err));
-    return range;
+    return tb_log_inproc_range(f.log, "g");
 }
 
-void commit(const char *key, int64_t next)
+void commit(int64_t next)
 {
     struct tb_error err = {0};
 
-    ck_ok(f.reader->ops->commit(f.reader, tb_log_partition(tb_str_of(key), TB_LOG_PARTITIONS),
-                                next, &err));
+    ck_ok(f.reader->ops->commit(f.reader, 0, next, &err));
 }
 
 void release_all(void)
 {
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
-        tb_log_inproc_allow_removal(f.log, TOPIC, p, INT64_MAX);
+    tb_log_inproc_allow_removal(f.log, INT64_MAX);
 }

@@ -10,8 +10,6 @@
 #include "bridge/log/log_tools.h"
 #include "support/support.h"
 
-#define TOPIC "order-events"
-
 struct log_fixture {
     char dir[128], path[160];
     struct fake_clock clock;
@@ -30,7 +28,7 @@ void log_setup(void);
 void log_teardown(void);
 
 void append(const char *key, const char *value, int64_t tag); /* without a commit */
-size_t idle_poll(void); /* returns the number of acknowledgements */
-struct tb_log_range range_of(int32_t partition);
-void commit(const char *key, int64_t next); /* of the key's partition */
-void release_all(void);                     /* all records may be removed */
+size_t idle_poll(void);              /* returns the number of acknowledgements */
+struct tb_log_range range_now(void); /* with what group "g" has committed */
+void commit(int64_t next);
+void release_all(void); /* all records may be removed */

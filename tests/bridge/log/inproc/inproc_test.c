@@ -24,13 +24,13 @@ static void *subject_make(void)
 static enum tb_code subject_writer(void *log, struct tb_log_writer **ret_writer,
                                    struct tb_error *err)
 {
-    return tb_log_inproc_writer(((struct log_fixture *)log)->log, TOPIC, ret_writer, err);
+    return tb_log_inproc_writer(((struct log_fixture *)log)->log, ret_writer, err);
 }
 
 static enum tb_code subject_reader(void *log, const char *group, struct tb_log_reader **ret_reader,
                                    struct tb_error *err)
 {
-    return tb_log_inproc_reader(((struct log_fixture *)log)->log, TOPIC, group, ret_reader, err);
+    return tb_log_inproc_reader(((struct log_fixture *)log)->log, group, ret_reader, err);
 }
 
 static void subject_reopen(void *log)
@@ -44,15 +44,14 @@ static void subject_reopen(void *log)
 static void subject_cut(void *log, int32_t partition, int64_t begin)
 {
     struct log_fixture *fix = log;
-    struct tb_log_range range;
     struct tb_error err = {0};
     int64_t removed = 0;
 
-    tb_log_inproc_allow_removal(fix->log, TOPIC, partition, INT64_MAX);
-    ck_ok(tb_inproc_mark_ends(fix->log, &err));
+    ck_assert_int_eq(partition, 0);
+    tb_log_inproc_allow_removal(fix->log, INT64_MAX);
+    ck_ok(tb_inproc_mark_end(fix->log, &err));
     ck_ok(tb_inproc_remove_expired(fix->log, INT64_MAX, begin, &removed, &err));
-    ck_ok(tb_log_inproc_range(fix->log, TOPIC, "g", partition, &range, &err));
-    ck_assert_int_eq(range.begin, begin);
+    ck_assert_int_eq(tb_log_inproc_range(fix->log, "g").begin, begin);
 }
 
 static void subject_destroy(void *log)
@@ -66,6 +65,7 @@ static void subject_destroy(void *log)
 
 static const struct log_conformance inproc = {
     .lacks = LOG_LACKS_REBALANCE,
+    .partitions = 1,
     .make = subject_make,
     .writer = subject_writer,
     .reader = subject_reader,
@@ -80,7 +80,6 @@ static const struct log_conformance inproc = {
  * by the same commit. An unacknowledged batch is there as a whole or not at all. */
 START_TEST(acknowledged_outlives_the_process)
 {
-    int32_t p = tb_log_partition(TB_STR("k"), TB_LOG_PARTITIONS);
     struct tb_error err = {0};
     struct log_fixture child;
     int status;
@@ -92,12 +91,12 @@ START_TEST(acknowledged_outlives_the_process)
     ck_assert_int_ge(pid, 0);
     if (pid == 0) {
         open_log(&child);
-        ck_ok(tb_log_inproc_writer(child.log, TOPIC, &child.writer, &err));
-        ck_ok(tb_log_inproc_reader(child.log, TOPIC, "g", &child.reader, &err));
+        ck_ok(tb_log_inproc_writer(child.log, &child.writer, &err));
+        ck_ok(tb_log_inproc_reader(child.log, "g", &child.reader, &err));
         log_put_text(child.writer, "k", "1");
-        ck_ok(child.reader->ops->commit(child.reader, p, 1, &err));
+        ck_ok(child.reader->ops->commit(child.reader, 0, 1, &err));
         log_put_text(child.writer, "k", "2");
-        ck_ok(child.reader->ops->commit(child.reader, p, 2, &err));
+        ck_ok(child.reader->ops->commit(child.reader, 0, 2, &err));
         ck_ok(child.writer->ops->append(child.writer, &(struct tb_record){.key = TB_STR("k")}, 1,
                                         &err));
         _exit(0);
@@ -106,9 +105,9 @@ START_TEST(acknowledged_outlives_the_process)
     ck_assert_int_eq(status, 0);
 
     open_log(&child);
-    ck_ok(tb_log_inproc_reader(child.log, TOPIC, "g", &child.reader, &err));
+    ck_ok(tb_log_inproc_reader(child.log, "g", &child.reader, &err));
     struct tb_log_range range;
-    ck_ok(child.reader->ops->range(child.reader, p, &range, &err));
+    ck_ok(child.reader->ops->range(child.reader, 0, &range, &err));
     ck_assert_int_eq(range.end, 2);
     ck_assert_int_eq(range.committed, 1);
     log_read(child.reader, f.seen, 1);
@@ -124,7 +123,7 @@ START_TEST(nothing_is_seen_before_its_commit)
 {
     append("k", "1", 1);
     log_check_end(f.reader);
-    ck_assert_int_eq(range_of(tb_log_partition(TB_STR("k"), 6)).end, 0);
+    ck_assert_int_eq(range_now().end, 0);
     log_await_acks(f.writer, 1);
     log_read(f.reader, f.seen, 1);
 }
@@ -145,18 +144,17 @@ static void break_commits(bool broken)
  * the offset of the first of them. The log reopens the file by itself. */
 START_TEST(a_failed_commit_is_unknown)
 {
-    int32_t p = tb_log_partition(TB_STR("k"), TB_LOG_PARTITIONS);
     struct tb_log_ack acks[8];
     struct tb_error err = {0};
     size_t n = 0;
 
     log_put_text(f.writer, "k", "0");
-    commit("k", 1);
+    commit(1);
     append("k", "lost", 7);
     append("k", "lost too", 8);
     break_commits(true);
     ck_assert_int_ne(f.writer->ops->poll(f.writer, 0, acks, 8, &n, &err), TB_OK);
-    ck_assert_int_eq(range_of(p).end, 1);
+    ck_assert_int_eq(range_now().end, 1);
     ck_assert_uint_eq(idle_poll(), 0);
 
     log_put_text(f.writer, "k", "1");
@@ -167,8 +165,8 @@ START_TEST(a_failed_commit_is_unknown)
     close_all();
     open_log(&f);
     open_both();
-    ck_assert_int_eq(range_of(p).end, 2);
-    ck_assert_int_eq(range_of(p).committed, 1);
+    ck_assert_int_eq(range_now().end, 2);
+    ck_assert_int_eq(range_now().committed, 1);
 }
 END_TEST
 
@@ -190,7 +188,7 @@ START_TEST(acknowledgements_survive_a_later_failure)
     ck_assert_int_eq(acks[0].tag, 1);
     ck_assert_int_eq(acks[1].tag, 2);
     ck_assert_int_ne(f.writer->ops->poll(f.writer, 0, acks, 8, &n, &err), TB_OK);
-    ck_assert_int_eq(range_of(tb_log_partition(TB_STR("k"), 6)).end, 3);
+    ck_assert_int_eq(range_now().end, 3);
 }
 END_TEST
 
@@ -242,12 +240,10 @@ START_TEST(one_reader_a_group_and_one_writer)
     struct tb_log_writer *writer = NULL;
     struct tb_error err = {0};
 
-    ck_assert_int_eq(tb_log_inproc_reader(f.log, TOPIC, "g", &reader, &err), TB_BUSY);
-    ck_assert_int_eq(tb_log_inproc_writer(f.log, TOPIC, &writer, &err), TB_BUSY);
+    ck_assert_int_eq(tb_log_inproc_reader(f.log, "g", &reader, &err), TB_BUSY);
+    ck_assert_int_eq(tb_log_inproc_writer(f.log, &writer, &err), TB_BUSY);
     f.reader->ops->free(f.reader);
-    ck_ok(tb_log_inproc_reader(f.log, TOPIC, "g", &f.reader, &err));
-    ck_ok(tb_log_inproc_reader(f.log, "another", "g", &reader, &err));
-    reader->ops->free(reader);
+    ck_ok(tb_log_inproc_reader(f.log, "g", &f.reader, &err));
 }
 END_TEST
 
@@ -323,7 +319,7 @@ START_TEST(an_idle_minute_writes_once)
     ck_ok(tb_db_open(f.path, TB_DB_READER, 0, &watcher, &err));
     log_put_text(f.writer, "k", "1");
     version = data_version(watcher);
-    commit("k", 1);
+    commit(1);
     ck_assert_uint_eq(idle_poll(), 0);
     ck_assert_int_eq(data_version(watcher), version); /* not at once */
     for (int i = 0; i < 120; i++) {
@@ -333,7 +329,7 @@ START_TEST(an_idle_minute_writes_once)
         version = data_version(watcher);
     }
     ck_assert_int_eq(writes, 1);
-    commit("k", 1); /* says nothing new */
+    commit(1); /* says nothing new */
     fake_clock_advance(&f.clock, 5000);
     idle_poll();
     ck_assert_int_eq(data_version(watcher), version);
@@ -353,7 +349,7 @@ START_TEST(offsets_are_stored_with_appends)
     for (int i = 0; i < 10; i++) {
         log_put_text(f.writer, "k", "v");
         version = data_version(watcher);
-        commit("k", i + 1);
+        commit(i + 1);
         fake_clock_advance(&f.clock, 900);
         idle_poll();
         ck_assert_int_eq(data_version(watcher), version);
@@ -378,7 +374,7 @@ START_TEST(a_foreign_file_is_refused)
     snprintf(path, sizeof path, "%s/foreign.db", f.dir);
     ck_ok(tb_db_open(path, TB_DB_DURABLE, 0, &db, &err));
     ck_ok(tb_db_exec(db,
-                     _i ? "PRAGMA application_id=1952599111; PRAGMA user_version=99"
+                     _i ? "PRAGMA application_id=1952599089; PRAGMA user_version=99"
                         : "PRAGMA application_id=1; PRAGMA user_version=1",
                      &err));
     ck_assert_int_eq(tb_log_inproc_open(path, &f.clock.clock, &log, &err), TB_CONFLICT);

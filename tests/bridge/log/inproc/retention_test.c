@@ -31,7 +31,7 @@ static int64_t expire(int64_t expired_ms, int64_t limit)
     struct tb_error err = {0};
     int64_t removed = -1;
 
-    ck_ok(tb_inproc_mark_ends(f.log, &err));
+    ck_ok(tb_inproc_mark_end(f.log, &err));
     ck_ok(tb_inproc_remove_expired(f.log, expired_ms, limit, &removed, &err));
     return removed;
 }
@@ -68,6 +68,11 @@ static void read_and_commit_all(void)
     }
 }
 
+static int64_t kept(void)
+{
+    return range_now().end - range_now().begin;
+}
+
 /* When as many records are removed as are added, the file stops growing. No young record is
  * removed. */
 START_TEST(retention_levels_off)
@@ -86,10 +91,7 @@ START_TEST(retention_levels_off)
         fake_clock_advance(&f.clock, DAY_MS);
     }
     ck_assert_int_le(page_count(), settled + settled / 10);
-    int64_t kept = 0;
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
-        kept += range_of(p).end - range_of(p).begin;
-    ck_assert_int_eq(kept, 2 * 600); /* this day's and of the day before */
+    ck_assert_int_eq(kept(), 2 * 600); /* this day's and of the day before */
 }
 END_TEST
 
@@ -98,21 +100,20 @@ START_TEST(retention_waits_for_every_group)
 {
     struct tb_error err = {0};
     struct tb_log_reader *slow = NULL;
-    int32_t p = tb_log_partition(TB_STR("k"), TB_LOG_PARTITIONS);
 
     release_all();
     for (int i = 0; i < 10; i++)
         log_put_text(f.writer, "k", "v");
     ck_assert_int_eq(expire(INT64_MAX, 100), 0);
     read_and_commit_all();
-    ck_ok(tb_log_inproc_reader(f.log, TOPIC, "slow", &slow, &err));
+    ck_ok(tb_log_inproc_reader(f.log, "slow", &slow, &err));
     ck_assert_int_eq(expire(INT64_MAX, 100), 0);
-    ck_ok(slow->ops->commit(slow, p, 4, &err));
+    ck_ok(slow->ops->commit(slow, 0, 4, &err));
     slow->ops->free(slow);
     ck_assert_int_eq(expire(uptime_ms() - 1, 100), 0); /* not older than that */
     ck_assert_int_eq(expire(INT64_MAX, 3), 3);
     ck_assert_int_eq(expire(INT64_MAX, 100), 1);
-    ck_assert_int_eq(range_of(p).begin, 4);
+    ck_assert_int_eq(range_now().begin, 4);
 }
 END_TEST
 
@@ -122,18 +123,17 @@ START_TEST(retention_waits_for_a_standalone_reader)
     struct tb_error err = {0};
     struct tb_log_reader *visitor = NULL;
     struct tb_log_range range;
-    int32_t p = tb_log_partition(TB_STR("k"), TB_LOG_PARTITIONS);
 
     release_all();
     for (int i = 0; i < 10; i++)
         log_put_text(f.writer, "k", "v");
     read_and_commit_all();
-    ck_ok(tb_log_inproc_reader(f.log, TOPIC, NULL, &visitor, &err));
+    ck_ok(tb_log_inproc_reader(f.log, NULL, &visitor, &err));
     ck_assert_int_eq(expire(INT64_MAX, 100), 0);
     log_read(visitor, f.seen, 10);
-    ck_ok(visitor->ops->commit(visitor, p, 10, &err));
-    ck_assert_int_eq(visitor->ops->commit(visitor, p, 11, &err), TB_INVALID);
-    ck_ok(visitor->ops->range(visitor, p, &range, &err));
+    ck_ok(visitor->ops->commit(visitor, 0, 10, &err));
+    ck_assert_int_eq(visitor->ops->commit(visitor, 0, 11, &err), TB_INVALID);
+    ck_ok(visitor->ops->range(visitor, 0, &range, &err));
     ck_assert_int_eq(range.end, 10);
     ck_assert_int_eq(range.committed, -1);
     ck_assert_int_eq(expire(INT64_MAX, 100), 0);
@@ -145,7 +145,6 @@ END_TEST
 /* When all other records were removed the newest one stays, so the next offset is still known. */
 START_TEST(offsets_go_on_after_retention)
 {
-    int32_t p = tb_log_partition(TB_STR("k"), TB_LOG_PARTITIONS);
 
     for (int i = 0; i < 10; i++)
         log_put_text(f.writer, "k", "v");
@@ -155,9 +154,9 @@ START_TEST(offsets_go_on_after_retention)
     close_all();
     open_log(&f);
     open_both();
-    ck_assert_int_eq(range_of(p).begin, 9);
-    ck_assert_int_eq(range_of(p).end, 10);
-    ck_assert_int_eq(range_of(p).committed, 10);
+    ck_assert_int_eq(range_now().begin, 9);
+    ck_assert_int_eq(range_now().end, 10);
+    ck_assert_int_eq(range_now().committed, 10);
     log_check_end(f.reader);
     log_put_text(f.writer, "k", "next");
     log_read(f.reader, f.seen, 1);
@@ -172,7 +171,7 @@ START_TEST(retention_does_not_touch_an_open_batch)
 
     append("k", "v", 1);
     ck_assert_int_eq(tb_inproc_remove_expired(f.log, INT64_MAX, 10, &removed, &err), TB_BUSY);
-    ck_assert_int_eq(tb_inproc_mark_ends(f.log, &err), TB_BUSY);
+    ck_assert_int_eq(tb_inproc_mark_end(f.log, &err), TB_BUSY);
     log_await_acks(f.writer, 1);
 }
 END_TEST
@@ -181,31 +180,21 @@ END_TEST
  * be set back. */
 START_TEST(retention_waits_for_the_release)
 {
-    int32_t p = tb_log_partition(TB_STR("k"), TB_LOG_PARTITIONS);
 
     for (int i = 0; i < 10; i++)
         log_put_text(f.writer, "k", "v");
     read_and_commit_all();
     ck_assert_int_eq(expire(INT64_MAX, 100), 0);
-    tb_log_inproc_allow_removal(f.log, TOPIC, p, 4);
+    tb_log_inproc_allow_removal(f.log, 4);
     ck_assert_int_eq(expire(INT64_MAX, 100), 4);
-    ck_assert_int_eq(range_of(p).begin, 4);
+    ck_assert_int_eq(range_now().begin, 4);
     close_all();
     open_log(&f);
     open_both();
     ck_assert_int_eq(expire(INT64_MAX, 100), 0); /* it is for the process to say so */
-    ck_assert_int_eq(range_of(p).begin, 4);
+    ck_assert_int_eq(range_now().begin, 4);
 }
 END_TEST
-
-static int64_t kept(void)
-{
-    int64_t count = 0;
-
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
-        count += range_of(p).end - range_of(p).begin;
-    return count;
-}
 
 static void append_and_read(int count)
 {
@@ -276,7 +265,7 @@ static int64_t young_records(const struct model *model)
 }
 
 /* Whatever clock and restarts do, no record goes before the node has run for the time to keep it,
- * and all go when it has. (A partition's newest record always stays.) */
+ * and all go when it has. (The newest record always stays.) */
 START_TEST(no_step_of_the_clock_removes_early)
 {
     struct fake_random random;
@@ -312,7 +301,7 @@ START_TEST(no_step_of_the_clock_removes_early)
         release_all();
         (void)idle_poll();
     }
-    ck_assert_int_le(kept(), TB_LOG_PARTITIONS);
+    ck_assert_int_le(kept(), 1);
 }
 END_TEST
 
@@ -331,7 +320,7 @@ START_TEST(marks_are_few)
     }
     ck_ok(tb_db_query_int64(f.log->db, "SELECT count(*) FROM marks", &marks, &err));
     ck_assert_int_gt(marks, 0);
-    ck_assert_int_le(marks, 18 * TB_LOG_PARTITIONS);
+    ck_assert_int_le(marks, 18);
 }
 END_TEST
 

@@ -18,7 +18,7 @@ struct subject {
 
 static void make_real_topic(struct subject *subject)
 {
-    struct tb_log_kafka_topic topic = {.name = subject->topic, .partitions = TB_LOG_PARTITIONS};
+    struct tb_log_kafka_topic topic = {.name = subject->topic, .partitions = TEST_PARTITIONS};
     struct tb_error err = {0};
 
     snprintf(subject->topic, sizeof subject->topic, "conformance-%d-%lld", (int)getpid(),
@@ -43,7 +43,7 @@ static void *subject_make(void)
     mock_set(&subject->mock, "session.timeout.ms", "8000"); /* a busy machine keeps its group */
     subject->options = subject->mock.options;
     snprintf(subject->topic, sizeof subject->topic, "order-events");
-    mock_topic(&subject->mock, subject->topic, TB_LOG_PARTITIONS);
+    mock_topic(&subject->mock, subject->topic, TEST_PARTITIONS);
     return subject;
 }
 

@@ -16,7 +16,7 @@ static struct {
     struct mock mock;
     struct tb_log_reader *reader;
     struct kafka_handle *query;
-    struct tb_log_range ranges[TB_LOG_PARTITIONS];
+    struct tb_log_range ranges[TEST_PARTITIONS];
 } f;
 
 static void put_records(void)
@@ -39,8 +39,8 @@ static void setup(void)
 
     memset(&f, 0, sizeof f);
     mock_make(&f.mock, 2);
-    mock_topic(&f.mock, TOPIC, TB_LOG_PARTITIONS);
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
+    mock_topic(&f.mock, TOPIC, TEST_PARTITIONS);
+    for (int32_t p = 0; p < TEST_PARTITIONS; p++)
         rd_kafka_mock_partition_set_leader(f.mock.cluster, TOPIC, p, LEADER);
     rd_kafka_mock_coordinator_set(f.mock.cluster, "group", GROUP, COORDINATOR);
     put_records();
@@ -57,7 +57,7 @@ static void teardown(void)
 
 static enum tb_code ask(struct tb_error *err)
 {
-    return tb_log_kafka_query_assigned(f.query, f.reader, f.ranges, TB_LOG_PARTITIONS, err);
+    return tb_log_kafka_query_assigned(f.query, f.reader, f.ranges, TEST_PARTITIONS, err);
 }
 
 /* Busy brokers may not answer in time. */
@@ -88,11 +88,11 @@ START_TEST(ranges_of_assigned_partitions)
     int64_t records = 0;
 
     ask_until_answered(); /* nothing is assigned yet */
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
+    for (int32_t p = 0; p < TEST_PARTITIONS; p++)
         ck_assert_int_eq(f.ranges[p].end, -1);
     read_all();
     ask_until_answered();
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
+    for (int32_t p = 0; p < TEST_PARTITIONS; p++) {
         ck_assert_int_eq(f.ranges[p].begin, 0);
         records += f.ranges[p].end;
     }

@@ -239,7 +239,7 @@ static void run(int round, int partitions)
 
 START_TEST(the_order_of_each_key_survives)
 {
-    run(_i, TB_LOG_PARTITIONS);
+    run(_i, TEST_PARTITIONS);
 }
 END_TEST
 

@@ -28,7 +28,7 @@ static void setup_session(const char *session_ms)
     memset(&f, 0, sizeof f);
     mock_make(&f.mock, 1);
     mock_set(&f.mock, "session.timeout.ms", session_ms);
-    mock_topic(&f.mock, TOPIC, TB_LOG_PARTITIONS);
+    mock_topic(&f.mock, TOPIC, TEST_PARTITIONS);
     f.seen = calloc(1, sizeof *f.seen);
     ck_assert_ptr_nonnull(f.seen);
     ck_ok(tb_log_kafka_writer(&f.mock.options, TOPIC, &f.writer, &err));
@@ -71,7 +71,7 @@ static int count_assigned(struct tb_log_reader *reader)
 {
     int n = 0;
 
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
+    for (int32_t p = 0; p < TEST_PARTITIONS; p++)
         n += reader->ops->is_assigned(reader, p);
     return n;
 }
@@ -121,7 +121,7 @@ static int64_t committed(struct tb_log_reader *reader, int32_t p)
 
 struct share {
     struct tb_log_reader *readers[2];
-    int64_t done[TB_LOG_PARTITIONS], committed[TB_LOG_PARTITIONS];
+    int64_t done[TEST_PARTITIONS], committed[TEST_PARTITIONS];
     int written;
     bool shared; /* at some moment each had three partitions */
 };
@@ -161,7 +161,7 @@ static void join_and_leave(struct share *share)
     int32_t other = 0;
 
     if (!share->readers[1] && !share->shared &&
-        count_assigned(share->readers[0]) == TB_LOG_PARTITIONS)
+        count_assigned(share->readers[0]) == TEST_PARTITIONS)
         share->readers[1] = open_reader();
     if (!share->readers[1] || count_assigned(share->readers[0]) != 3 ||
         count_assigned(share->readers[1]) != 3)
@@ -174,11 +174,11 @@ static void join_and_leave(struct share *share)
     share->readers[1] = NULL;
 }
 
-static int sum(const int64_t done[TB_LOG_PARTITIONS])
+static int sum(const int64_t done[TEST_PARTITIONS])
 {
     int64_t n = 0;
 
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
+    for (int32_t p = 0; p < TEST_PARTITIONS; p++)
         n += done[p];
     return (int)n;
 }
@@ -192,7 +192,7 @@ START_TEST(two_readers_share)
     enum { RECORDS = 600 };
     struct share share = {.readers = {open_reader(), NULL}};
 
-    while (!share.shared || count_assigned(share.readers[0]) < TB_LOG_PARTITIONS ||
+    while (!share.shared || count_assigned(share.readers[0]) < TEST_PARTITIONS ||
            sum(share.done) < RECORDS) {
         check_patience();
         if (share.written < RECORDS) {
@@ -204,7 +204,7 @@ START_TEST(two_readers_share)
     }
     share.readers[0]->ops->free(share.readers[0]);
     share.readers[0] = open_reader();
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
+    for (int32_t p = 0; p < TEST_PARTITIONS; p++)
         ck_assert_int_le(committed(share.readers[0], p), share.committed[p]);
     share.readers[0]->ops->free(share.readers[0]);
 }
@@ -217,7 +217,7 @@ START_TEST(a_pause_keeps_the_order)
 {
     enum { RECORDS = 1500 };
     struct tb_log_reader *reader = open_reader();
-    int64_t next[TB_LOG_PARTITIONS] = {0};
+    int64_t next[TEST_PARTITIONS] = {0};
     struct tb_error err = {0};
 
     put_many(0, 700);
@@ -228,7 +228,7 @@ START_TEST(a_pause_keeps_the_order)
         put_many(700 + round * 200, 900 + round * 200);
         for (int i = 0; i < 20; i++)
             ck_assert_uint_eq(poll_seen(reader, 10, 5), 0);
-        ck_assert_int_eq(count_assigned(reader), TB_LOG_PARTITIONS);
+        ck_assert_int_eq(count_assigned(reader), TEST_PARTITIONS);
         ck_ok(reader->ops->pause(reader, false, &err));
         for (int i = 0; i < 20; i++)
             poll_seen(reader, 10, 100);
@@ -256,7 +256,7 @@ START_TEST(a_paused_reader_stays_in_its_group)
     until_ms = tb_clock_mono_ms(&tb_clock_system) + 14000; /* the session is 12 s */
     while (tb_clock_mono_ms(&tb_clock_system) < until_ms) {
         ck_assert_uint_eq(poll_seen(reader, 100, 200), 0);
-        ck_assert_int_eq(count_assigned(reader), TB_LOG_PARTITIONS);
+        ck_assert_int_eq(count_assigned(reader), TEST_PARTITIONS);
     }
     ck_ok(reader->ops->pause(reader, false, &err));
     put_many(20, 40);
@@ -269,7 +269,7 @@ END_TEST
 /* Number of different records that were read. */
 static int count_seen_once(void)
 {
-    bool seen[TB_LOG_PARTITIONS][100] = {{false}};
+    bool seen[TEST_PARTITIONS][100] = {{false}};
     int n = 0;
 
     for (size_t i = 0; i < f.seen->count; i++) {
@@ -287,7 +287,7 @@ static int count_seen_once(void)
 START_TEST(a_pause_does_not_come_back_with_a_partition)
 {
     struct tb_log_reader *reader = open_reader(), *other;
-    int left = _i ? TB_LOG_PARTITIONS / 2 : 0;
+    int left = _i ? TEST_PARTITIONS / 2 : 0;
     struct tb_error err = {0};
 
     put_many(0, 20);
@@ -391,7 +391,7 @@ START_TEST(commits_outlive_refusals)
         RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS, RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT,
         RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE};
     struct tb_log_reader *reader = open_reader();
-    int64_t done[TB_LOG_PARTITIONS] = {0};
+    int64_t done[TEST_PARTITIONS] = {0};
     struct tb_error err = {0};
     size_t seen = 0;
 
@@ -413,7 +413,7 @@ START_TEST(commits_outlive_refusals)
         poll_seen(reader, 10, 50); /* time to send the last failed commit again */
     reader->ops->free(reader);
     reader = open_reader();
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
+    for (int32_t p = 0; p < TEST_PARTITIONS; p++)
         ck_assert_int_eq(committed(reader, p), done[p] > 0 ? done[p] : -1);
     reader->ops->free(reader);
 }
@@ -442,7 +442,7 @@ START_TEST(a_group_that_is_not_formed_is_a_problem)
         fake_clock_advance(&clock, 100);
         (void)!reader->ops->poll(reader, 100, 0, &batch, &err);
         usleep(5000);
-    } while (count_assigned(reader) < TB_LOG_PARTITIONS);
+    } while (count_assigned(reader) < TEST_PARTITIONS);
     ck_ok(reader->ops->poll(reader, 100, 0, &batch, &err));
     tb_log_kafka_reader_problem(reader, problem);
     ck_assert_str_eq(problem, "");
@@ -537,7 +537,7 @@ START_TEST(a_standalone_reader_reads_all_from_the_beginning)
         f.seen->count = 0;
         ck_ok(tb_log_kafka_reader(&f.mock.options, TOPIC, NULL, &reader, &err));
         log_read(reader, f.seen, 50);
-        for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
+        for (int32_t p = 0; p < TEST_PARTITIONS; p++) {
             ck_ok(reader->ops->range(reader, p, &range, &err));
             ck_assert_int_eq(range.committed, -1);
             ck_ok(reader->ops->commit(reader, p, range.end, &err));

@@ -44,12 +44,12 @@ static void setup_of(int brokers, int partitions)
 
 static void setup(void)
 {
-    setup_of(1, TB_LOG_PARTITIONS);
+    setup_of(1, TEST_PARTITIONS);
 }
 
 static void setup_three(void)
 {
-    setup_of(3, TB_LOG_PARTITIONS);
+    setup_of(3, TEST_PARTITIONS);
 }
 
 static void setup_one_partition(void)
@@ -147,7 +147,7 @@ END_TEST
 
 static void move_leaders(int next)
 {
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS && next % 40 == 20; p++)
+    for (int32_t p = 0; p < TEST_PARTITIONS && next % 40 == 20; p++)
         rd_kafka_mock_partition_set_leader(f.mock.cluster, TOPIC, p, 1 + (next / 40 + p) % 3);
 }
 
@@ -289,7 +289,7 @@ static void put_neighbours(void)
         char key[16];
 
         snprintf(key, sizeof key, "key-%d", i);
-        if (tb_log_partition(tb_str_of(key), TB_LOG_PARTITIONS) == 3)
+        if (tb_log_partition(tb_str_of(key), TEST_PARTITIONS) == 3)
             f.sender->keys[n++] = i;
     }
 }
@@ -547,9 +547,9 @@ START_TEST(a_fixed_partition_is_used)
     struct tb_error err = {0};
 
     ck_assert_ptr_nonnull(seen);
-    for (record.partition = 0; record.partition < TB_LOG_PARTITIONS; record.partition++)
+    for (record.partition = 0; record.partition < TEST_PARTITIONS; record.partition++)
         log_put(f.writer, &record);
-    log_read(reader, seen, TB_LOG_PARTITIONS);
+    log_read(reader, seen, TEST_PARTITIONS);
     for (size_t i = 0; i < seen->count; i++)
         ck_assert_int_eq(seen->records[i].offset, 0);
     record.partition = -1;
