@@ -20,7 +20,6 @@
 struct tb_derived_options {
     const char *folder; /* of log.db, view.db and views.db */
     const char *node;
-    const char *topic;
     struct tb_store *store;
     const struct tb_clock *clock;
     const struct tb_random *random;

@@ -233,7 +233,6 @@ static enum tb_code open_files(struct edge *edge, struct tb_error *err)
     struct tb_derived_options derived = {
         .folder = tb_data_dir_path(edge->dir),
         .node = options.node,
-        .topic = EDGE_TOPIC,
         .clock = &tb_clock_system,
         .random = &tb_random_system,
         .gives_up_reading = edge->gives_up_reading,
@@ -370,7 +369,7 @@ enum tb_code tb_edge_open_parts(struct edge *edge, struct tb_error *err)
     const struct tb_config *config = edge->shared.config;
     const char *folder;
 
-    edge->shared.topic = EDGE_TOPIC;
+    edge->shared.topic = "order-events";
     edge->shared.group = GROUP;
     edge->shared.partitions = 1;
     init_outages(edge);

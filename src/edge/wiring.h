@@ -19,7 +19,6 @@
 #include "store/data_dir.h"
 
 #define PATH_SIZE 4200
-#define EDGE_TOPIC "order-events"
 
 enum edge_file { EDGE_STORE, EDGE_LOG, EDGE_VIEW, EDGE_FILE_COUNT };
 

@@ -34,15 +34,13 @@ def check_seen(edge, orders, line1):
 def the_log_bears_their_own_type(edge):
     """As another build sees the log."""
     with contextlib.closing(read_db(edge.data / "log.db")) as db:
-        tables = [row[0] for row in db.execute("SELECT name FROM sqlite_schema WHERE name LIKE "
-                                               "'records\\_%' ESCAPE '\\' AND type = 'table'")]
-        rows = [(table, row["offset"], row["headers"]) for table in tables
-                for row in db.execute(f"SELECT offset, headers FROM {table}")]
-    changed = [(table, offset, headers.replace(UNKNOWN.encode(), KNOWN.encode()))
-               for table, offset, headers in rows if UNKNOWN.encode() in headers]
+        rows = [(row["offset"], row["headers"])
+                for row in db.execute("SELECT offset, headers FROM records")]
+    changed = [(offset, headers.replace(UNKNOWN.encode(), KNOWN.encode()))
+               for offset, headers in rows if UNKNOWN.encode() in headers]
     check(len(changed) == ORDERS, f"the log has kept {len(changed)} of them")
-    for table, offset, headers in changed:
-        change_db(edge.data / "log.db", f"UPDATE {table} SET headers = ? WHERE offset = ?",
+    for offset, headers in changed:
+        change_db(edge.data / "log.db", "UPDATE records SET headers = ? WHERE offset = ?",
                   headers, offset)
 
 

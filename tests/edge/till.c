@@ -129,7 +129,6 @@ enum tb_code till_open_derived(struct till *till, struct tb_derived *ret_derived
 {
     const struct tb_derived_options options = {.folder = till->f.dir,
                                                .node = "till1",
-                                               .topic = TOPIC,
                                                .store = till->f.store,
                                                .clock = &till->f.clock.clock,
                                                .random = &till->f.random.random,

@@ -24,14 +24,6 @@ static enum tb_code load(void *ctx, const char *order_id, struct tb_arena *into,
     return f.view->ops->load(f.view, order_id, into, ret_order, err);
 }
 
-static void flush(void)
-{
-    struct tb_error err = {0};
-
-    if (f.view->ops->flush)
-        ck_ok(f.view->ops->flush(f.view, &err));
-}
-
 static void commit(const struct tb_plan *plan)
 {
     struct tb_error err = {0};
@@ -60,7 +52,6 @@ static void feed(struct tb_record *records, size_t count)
     make_plan(&f.plan, 0, records, count);
     ck_assert_uint_eq(f.plan.dead_letter_count, 0);
     commit(&f.plan);
-    flush();
 }
 
 /* Several orders of one millisecond, so that the id has to decide. */
@@ -607,10 +598,8 @@ static void a_plan_that_comes_late_changes_nothing(void)
     doc = history_encode(&f.arena, order);
     ck_assert_int_eq(read_version(order->order_id, doc), 2);
     commit(&f.plan);
-    flush();
     ck_assert_int_eq(read_version(order->order_id, doc), 2);
     commit(&late);
-    flush();
     ck_assert_int_eq(read_version(order->order_id, doc), 2);
     if (f.view->ops->offset) {
         ck_assert_int_eq(next_offset(0), 2);
@@ -634,7 +623,6 @@ static void a_gap_is_a_dead_letter(void)
     ck_assert_uint_eq(f.plan.results[TB_GAP], 1);
     for (int times = 0; times < 2; times++) {
         commit(&f.plan);
-        flush();
         ck_assert_int_eq(read_version(order->order_id, doc), 1);
         if (f.reader->ops->count_dead_letters)
             ck_assert_int_eq(open_dead_letters(), 1);
@@ -648,7 +636,6 @@ static void a_gap_is_a_dead_letter(void)
     make_plan(&f.plan, 0, &record, 1);
     ck_assert_uint_eq(f.plan.results[TB_DUPLICATE], 1);
     commit(&f.plan);
-    flush();
     ck_assert_int_eq(read_version(order->order_id, doc), 2);
 }
 
@@ -707,49 +694,9 @@ static void offsets_are_kept_for_each_partition(void)
         history_record(&f.arena, &event, 1, &record);
         make_plan(&f.plan, p, &record, 1);
         commit(&f.plan);
-        flush();
         for (int32_t q = 0; q < TEST_PARTITIONS; q++)
             ck_assert_int_eq(next_offset(q), q > p ? -1 : 100 * q + 1);
     }
-}
-
-/* Where commits need a flush: readers see nothing before it, and undo takes back all since it. */
-static void what_is_not_flushed_can_be_undone(void)
-{
-    struct tb_planned_order loaded = {0};
-    struct tb_error err = {0};
-    struct tb_event placed, changed;
-    struct tb_record record, later;
-    struct tb_plan first = {0};
-
-    ck_assert(!f.view->ops->undo == !f.view->ops->flush);
-    if (!f.view->ops->undo)
-        return;
-    add_order();
-    later = change_of(&f.orders[0], 2, &changed);
-    history_place(&f.arena, &f.fake, random_time(), &placed);
-    history_record(&f.arena, &placed, 1, &record);
-    for (int times = 0; times < 2; times++) {
-        f.next_offset[0] = 1;
-        make_plan(&first, 0, &record, 1);
-        commit(&first);
-        make_plan(&f.plan, 0, &later, 1);
-        commit(&f.plan);
-        ck_assert_int_eq(read_version(placed.order_id, (struct tb_str){0}), 0);
-        ck_assert_int_eq(read_version(f.orders[0].order_id, (struct tb_str){0}), 1);
-        if (times == 0)
-            f.view->ops->undo(f.view);
-        else
-            flush();
-        ck_assert_int_eq(read_version(placed.order_id, (struct tb_str){0}), times);
-        ck_assert_int_eq(read_version(f.orders[0].order_id, (struct tb_str){0}), 1 + times);
-        ck_assert_int_eq(next_offset(0), times ? 3 : 1);
-        ck_ok(f.view->ops->load(f.view, placed.order_id, &f.arena, &loaded, &err));
-        ck_assert_int_eq(loaded.order.version, times);
-        f.view->ops->undo(f.view); /* load may have begun a transaction; nothing is to undo */
-        ck_assert_int_eq(read_version(placed.order_id, (struct tb_str){0}), times);
-    }
-    tb_plan_release(&first);
 }
 
 /* Orders in any interleaving, with repetitions and lost events, in batches of any size. */
@@ -764,7 +711,6 @@ static void a_history_ends_as_its_fold(void)
             count = history.record_count - at;
         make_plan(&f.plan, 0, history.records + at, count);
         commit(&f.plan);
-        flush();
     }
     for (size_t i = 0; i < history.order_count; i++) {
         const struct history_order *order = &history.orders[i];
@@ -793,7 +739,6 @@ static void a_restored_history_ends_as_its_store(void)
             f.next_offset[0] = (int64_t)at;
             make_plan(&f.plan, 0, history.records + at, count);
             commit(&f.plan);
-            flush();
         }
     }
     for (size_t i = 0; i < history.order_count; i++) {
@@ -847,7 +792,6 @@ static void a_late_plan_does_not_undo_a_snapshot(void)
     snapshot = snapshot_of(order);
     feed(&snapshot, 1);
     commit(&late);
-    flush();
     ck_assert_int_eq(read_version(order->order_id, doc), 1);
     ck_ok(f.view->ops->load(f.view, order->order_id, &f.arena, &loaded, &err));
     ck_assert_int_eq(loaded.lineage.replaced, 1);
@@ -875,7 +819,6 @@ static void a_snapshot_overtakes_dead_letters(void)
     ck_assert_uint_eq(f.plan.results[TB_GAP], 2);
     ck_assert_uint_eq(f.plan.results[TB_CONFLICTED], 1);
     commit(&f.plan);
-    flush();
     if (f.reader->ops->count_dead_letters)
         ck_assert_int_eq(open_dead_letters(), 3);
     order->version = 3;
@@ -973,7 +916,6 @@ const struct view_case view_cases[] = {
     CASE(a_gap_is_a_dead_letter),
     CASE(a_stub_is_invisible),
     CASE(offsets_are_kept_for_each_partition),
-    CASE(what_is_not_flushed_can_be_undone),
     CASE(a_history_ends_as_its_fold),
     CASE(a_restored_history_ends_as_its_store),
     CASE(a_late_plan_does_not_undo_a_snapshot),

@@ -239,29 +239,13 @@ static enum tb_code view_commit(struct tb_view *base, const struct tb_plan *plan
     TB_TRY(view->real->ops->commit(view->real, plan, err));
     if (view->node->sim->mutant == SIM_MUTANT_COLUMN_NOT_WRITTEN)
         TB_TRY(keep_column_mutant(view, plan, err));
-    sim_trace("%s view takes partition %d up to %" PRId64, view->node->name, plan->partition,
-              plan->next_offset);
-    return TB_OK;
-}
-
-static enum tb_code view_flush(struct tb_view *base, struct tb_error *err)
-{
-    struct faulty_view *view = (struct faulty_view *)base;
-
-    TB_TRY(view->real->ops->flush(view->real, err));
+    sim_trace("%s view takes the log up to %" PRId64, view->node->name, plan->next_offset);
     sim_wake(view->node, SIM_CONSUMER, 3000); /* there may be more records */
     if (happens(view->node, EDGE_FAULT_VIEW)) {
         sim_cover(COVER_VIEW_UNKNOWN, 1);
         return tb_error_set(err, TB_UNKNOWN, "the simulated view's answer was lost");
     }
     return TB_OK;
-}
-
-static void view_undo(struct tb_view *base)
-{
-    struct faulty_view *view = (struct faulty_view *)base;
-
-    view->real->ops->undo(view->real);
 }
 
 static bool view_keep_up(struct tb_view *base)
@@ -310,8 +294,6 @@ void faulty_view_init(struct faulty_view *view, struct sim_node *node, struct tb
 {
     static const struct tb_view_ops ops = {.load = view_load,
                                            .commit = view_commit,
-                                           .flush = view_flush,
-                                           .undo = view_undo,
                                            .sync = view_sync,
                                            .keep_up = view_keep_up,
                                            .offset = view_offset,

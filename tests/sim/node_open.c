@@ -203,7 +203,6 @@ static enum tb_code open_files(struct sim_node *node, struct tb_error *err)
                                              .random = &node->random.random};
     struct tb_derived_options derived_options = {.folder = node->folder,
                                                  .node = node->name,
-                                                 .topic = SIM_TOPIC,
                                                  .clock = &node->clock,
                                                  .random = &node->random.random};
     struct tb_derived derived;

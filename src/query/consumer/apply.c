@@ -242,9 +242,11 @@ static enum tb_code apply_part(struct tb_consumer *consumer, struct tb_error *er
             TB_TRY(plan_part(consumer, err));
         if (consumer->dlt_writer)
             TB_TRY(tb_dlt_writer_send(consumer->dlt_writer, &consumer->plan, err));
+        consumer->synced = false; /* a commit that fails may still have happened */
+        consumer->keeps_up = view->ops->keep_up != NULL;
         code = view->ops->commit(view, &consumer->plan, err);
         if (code == TB_OK) {
-            tb_consumer_add_to_group(consumer);
+            tb_consumer_note_applied(consumer);
             return TB_OK;
         }
         if (code == TB_INVALID)

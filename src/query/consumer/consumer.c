@@ -19,7 +19,7 @@ static const unsigned moves[TB_CONSUMER_STATE_COUNT] = {
     [TB_CONSUMER_READING] = TO(APPLYING) | TO(POSITIONING),
     [TB_CONSUMER_APPLYING] =
         TO(READING) | TO(POSITIONING) | TO(DEFERRED) | TO(PAUSED) | TO(STOPPED),
-    [TB_CONSUMER_DEFERRED] = TO(READING) | TO(APPLYING) | TO(PAUSED) | TO(POSITIONING),
+    [TB_CONSUMER_DEFERRED] = TO(READING) | TO(APPLYING) | TO(PAUSED),
     [TB_CONSUMER_PAUSED] = TO(RETRYING),
     [TB_CONSUMER_RETRYING] = TO(READING) | TO(PAUSED) | TO(DEFERRED) | TO(STOPPED),
 };
@@ -74,8 +74,6 @@ void tb_consumer_free(struct tb_consumer *consumer)
     tb_thread_calls_release(&consumer->calls);
     tb_dlt_writer_free(consumer->dlt_writer);
     tb_plan_release(&consumer->plan);
-    for (size_t i = 0; i < TB_CONSUMER_GROUP_MAX; i++)
-        tb_plan_release(&consumer->group.plans[i]);
     tb_arena_release(&consumer->copy_arena);
     tb_arena_release(&consumer->refusal_texts);
     tb_mailbox_release(&consumer->pause);
@@ -90,7 +88,6 @@ static enum tb_code open_reader(struct tb_consumer *consumer, struct tb_error *e
         return TB_OK;
     if (!options->reader)
         TB_TRY(options->open(options->ctx, &options->reader, err));
-    TB_ASSERT(!options->reader->ops->pause || !options->view->ops->undo);
     atomic_store(&consumer->wakes, options->reader);
     tb_consumer_enter(consumer, TB_CONSUMER_POSITIONING);
     return TB_OK;
@@ -227,7 +224,7 @@ static void commit_positions(struct tb_consumer *consumer)
     struct tb_log_reader *reader = consumer->options.reader;
     struct tb_error ignored = {0};
 
-    if (!reader->ops->position || consumer->group.state != TB_CONSUMER_GROUP_EMPTY)
+    if (!reader->ops->position || consumer->has_offset)
         return;
     for (int32_t p = 0; p < consumer->options.partitions; p++) {
         int64_t next = reader->ops->position(reader, p);
@@ -259,30 +256,10 @@ static enum tb_code apply_batch(struct tb_consumer *consumer, struct tb_error *e
 {
     while (tb_consumer_has_records_left(consumer)) {
         TB_TRY(tb_consumer_apply(consumer, err));
-        if (!tb_consumer_can_join_group(consumer))
-            TB_TRY(tb_consumer_flush(consumer, err));
+        TB_TRY(tb_consumer_commit_offset(consumer, err));
     }
     if (consumer->state == TB_CONSUMER_APPLYING)
         tb_consumer_enter(consumer, TB_CONSUMER_READING);
-    return TB_OK;
-}
-
-/* Batches of other partitions that are there already join the group, so that one flush makes all
- * of them visible. A failed poll does not stop the plans that were made before it. */
-static enum tb_code join_others(struct tb_consumer *consumer, struct tb_error *err)
-{
-    while (consumer->group.state != TB_CONSUMER_GROUP_EMPTY) {
-        struct tb_error poll_error = {0};
-
-        if (next_batch(consumer, 0, &poll_error) == TB_OK &&
-            tb_consumer_has_records_left(consumer)) {
-            TB_TRY(apply_batch(consumer, err));
-            continue;
-        }
-        TB_TRY(tb_consumer_flush(consumer, err));
-        *err = poll_error;
-        return err->code;
-    }
     return TB_OK;
 }
 
@@ -290,15 +267,14 @@ static enum tb_code work(struct tb_consumer *consumer, int64_t wait_ms, struct t
 {
     TB_TRY(open_reader(consumer, err));
     TB_TRY(position_all(consumer, err));
-    TB_TRY(tb_consumer_flush(consumer, err)); /* offsets that the log does not have yet */
+    TB_TRY(tb_consumer_commit_offset(consumer, err)); /* if that has failed */
     TB_TRY(run_upkeep(consumer, expire_dead_letters, err));
     TB_TRY(run_upkeep(consumer, tb_consumer_redrive, err));
     TB_TRY(tb_consumer_checkpoint(consumer, err));
     tb_consumer_keep_up(consumer);
     if (!tb_consumer_has_records_left(consumer))
         TB_TRY(next_batch(consumer, wait_ms, err));
-    TB_TRY(apply_batch(consumer, err));
-    return join_others(consumer, err);
+    return apply_batch(consumer, err);
 }
 
 int64_t tb_consumer_step(struct tb_consumer *consumer, int64_t wait_ms)
@@ -351,12 +327,11 @@ void tb_consumer_stop(struct tb_consumer *consumer)
     tb_consumer_wake(consumer);
 }
 
-/* Offsets that are not committed to the log yet are committed with later ones. */
+/* An offset that is not committed to the log yet is committed with a later one. */
 void tb_consumer_switch_view(struct tb_consumer *consumer, struct tb_view *view)
 {
-    TB_ASSERT(view->ops->offset && (!tb_consumer_can_pause(consumer) || !view->ops->undo));
-    tb_consumer_undo(consumer);
-    tb_consumer_clear_group(consumer);
+    TB_ASSERT(view->ops->offset && !tb_consumer_can_pause(consumer));
+    consumer->has_offset = false;
     tb_consumer_release_batch(consumer);
     if (consumer->state != TB_CONSUMER_OPENING)
         tb_consumer_enter(consumer, TB_CONSUMER_POSITIONING);

@@ -88,9 +88,8 @@ struct tb_consumer;
 TB_CHECKED enum tb_code tb_consumer_new(const struct tb_consumer_options *options,
                                         struct tb_consumer **ret_consumer, struct tb_error *err);
 void tb_consumer_free(struct tb_consumer *consumer);
-/* Applies what each partition has, at most a few batches. Waits at most wait_ms for records.
- * Returns for how many milliseconds to pause before the next step: 0 unless something failed or
- * batches were deferred. */
+/* Applies a batch. Waits at most wait_ms for records. Returns for how many milliseconds to pause
+ * before the next step: 0 unless something failed or batches were deferred. */
 int64_t tb_consumer_step(struct tb_consumer *consumer, int64_t wait_ms);
 void tb_consumer_run(struct tb_consumer *consumer); /* until tb_consumer_stop */
 void tb_consumer_stop(struct tb_consumer *consumer);

@@ -1,4 +1,4 @@
-/* Parts of the consumer: applying the batch (apply.c), plans that share a commit (group_commit.c),
+/* Parts of the consumer: applying the batch (apply.c), what follows a plan's commit (applied.c),
  * redriving dead letters (redrive.c), making the view durable (checkpoint.c), calls from other
  * threads (thread_calls.c), the reaction to a failure (failure.c), and the steps around them
  * (consumer.c).
@@ -18,7 +18,7 @@
  *
  *   OPENING --reader open--> POSITIONING --all partitions sought--> READING
  *                                 ^                                 |  ^  ^
- *                                 | plans undone            records |  |  |
+ *                                 | view switched           records |  |  |
  *                                 +---------------------------------+  |  |
  *                                 |                                 v  |  |
  *                                 +----------------------------- APPLYING |
@@ -33,10 +33,9 @@
  *
  * DEFERRED: the view takes none of the batch's records for now. The reader goes back to them, or
  * if it cannot, it is paused (PAUSED), or if it cannot be paused, the batch is tried again
- * (APPLYING). A copy that is being retried may be deferred too (RETRYING to DEFERRED). If the view
- * has undone plans meanwhile, reading starts again (DEFERRED to POSITIONING). A reader that can be
- * paused never feeds a view that undoes plans, so PAUSED and RETRYING do not lead to POSITIONING.
- */
+ * (APPLYING). A copy that is being retried may be deferred too (RETRYING to DEFERRED). A reader
+ * that can be paused never feeds a view that is switched, so PAUSED and RETRYING do not lead to
+ * POSITIONING. */
 enum tb_consumer_state {
     TB_CONSUMER_OPENING,     /* there is no reader yet */
     TB_CONSUMER_POSITIONING, /* partitions are to be sought to the offsets that the view has */
@@ -47,27 +46,6 @@ enum tb_consumer_state {
     TB_CONSUMER_RETRYING, /* the reader is paused; the copy is being applied */
     TB_CONSUMER_STOPPED,  /* for good; the reader is paused */
     TB_CONSUMER_STATE_COUNT
-};
-
-/* The plans that were committed to the view since its last flush:
- *
- *   EMPTY --a plan--> OPEN --flushed--> FLUSHED --offsets committed to the log--> EMPTY
- *                      |
- *                      +--undone--> EMPTY */
-enum tb_consumer_group_state {
-    TB_CONSUMER_GROUP_EMPTY,
-    TB_CONSUMER_GROUP_OPEN,
-    TB_CONSUMER_GROUP_FLUSHED,
-    TB_CONSUMER_GROUP_STATE_COUNT
-};
-/* The group is flushed once it has a plan per partition of a node's log, or so many records. */
-#define TB_CONSUMER_GROUP_MAX 6
-#define TB_CONSUMER_GROUP_RECORDS TB_LOG_BATCH_MAX
-struct tb_consumer_group {
-    enum tb_consumer_group_state state;
-    struct tb_plan plans[TB_CONSUMER_GROUP_MAX]; /* texts that point into records are invalid */
-    size_t count, record_count;
-    size_t committed_count; /* of FLUSHED: plans whose offset the log has */
 };
 
 /* From one checkpoint to the next, and from the start to the first: a node that is switched off
@@ -111,7 +89,9 @@ struct tb_consumer {
     size_t done;         /* records of the batch that the view was given */
     struct tb_plan plan; /* of the next records */
     size_t part;         /* how many records the plan covers; 0: there is no plan */
-    struct tb_consumer_group group;
+    /* Of the last plan that the view has: the offset, if the log does not have it yet. */
+    bool has_offset;
+    struct tb_dead_letter_position offset;
     /* The assignment of each partition for which the view has acquired its fence. */
     uint64_t fenced_assignment[TB_LOG_PARTITIONS_MAX];
 
@@ -166,19 +146,14 @@ TB_CHECKED enum tb_code tb_consumer_apply(struct tb_consumer *consumer, struct t
 /* The batch is applied or abandoned. */
 void tb_consumer_release_batch(struct tb_consumer *consumer);
 
-/* group_commit.c */
-/* The current plan was given to the view. */
-void tb_consumer_add_to_group(struct tb_consumer *consumer);
-/* May a further plan join the group before it is flushed? */
-bool tb_consumer_can_join_group(const struct tb_consumer *consumer);
-/* Flushes the view, reports and counts the plans, and commits their offsets to the log. */
-TB_CHECKED enum tb_code tb_consumer_flush(struct tb_consumer *consumer, struct tb_error *err);
-/* After a failure: the view takes back plans that were not flushed; they are read again. */
-void tb_consumer_undo(struct tb_consumer *consumer);
-void tb_consumer_clear_group(struct tb_consumer *consumer);
+/* applied.c */
+/* The view has the current plan: reports and counts it. */
+void tb_consumer_note_applied(struct tb_consumer *consumer);
+/* Commits the last plan's offset to the log, if it does not have it yet. */
+TB_CHECKED enum tb_code tb_consumer_commit_offset(struct tb_consumer *consumer,
+                                                  struct tb_error *err);
 
-/* checkpoint.c: makes the view durable when that is due, and reports its offsets. Only with an
- * empty group. */
+/* checkpoint.c: makes the view durable when that is due, and reports its offsets. */
 TB_CHECKED enum tb_code tb_consumer_checkpoint(struct tb_consumer *consumer, struct tb_error *err);
 
 /* Calls the view's keep_up when that is due. */

@@ -115,12 +115,10 @@ static int64_t stop(struct tb_consumer *consumer, const struct tb_error *err)
 /* The refusal of a single order is no outage of the view, so it is not reported as one. */
 int64_t tb_consumer_fail(struct tb_consumer *consumer, const struct tb_error *err)
 {
-    bool deferred = consumer->state == TB_CONSUMER_DEFERRED;
     int64_t wait_ms = REFUSED_MS;
 
-    tb_consumer_undo(consumer);
-    if (deferred)
-        return consumer->state == TB_CONSUMER_DEFERRED ? defer(consumer) : 0;
+    if (consumer->state == TB_CONSUMER_DEFERRED)
+        return defer(consumer);
     consumer->steps_well = 0;
     if (consumer->options.on_failure)
         consumer->options.on_failure(consumer->options.ctx, err);

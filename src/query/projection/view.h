@@ -55,12 +55,7 @@ struct tb_view_ops {
      * again. TB_NOT_FOUND, as from plan_limit: the view does not stand where it stood; read again
      * from where it stands. TB_BUSY: acquire the fence again before the next try. */
     enum tb_code (*commit)(struct tb_view *view, const struct tb_plan *plan, struct tb_error *err);
-    /* Makes the committed plans visible to readers; they can no longer be undone. NULL (undo
-     * is NULL too): commit does this itself. */
-    enum tb_code (*flush)(struct tb_view *view, struct tb_error *err);
-    /* Takes back the plans committed since the last flush. Call it after every failure. */
-    void (*undo)(struct tb_view *view);
-    /* Makes what is flushed survive a power loss. NULL: flush, or commit, does so itself. */
+    /* Makes what is committed survive a power loss. NULL: commit does so itself. */
     enum tb_code (*sync)(struct tb_view *view, struct tb_error *err);
     /* Tries again what a reader of the file or a full disk has stopped. True: something is left,
      * call it again in a second or so. NULL: nothing is ever left. */

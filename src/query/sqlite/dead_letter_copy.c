@@ -68,7 +68,6 @@ enum tb_code tb_view_sqlite_copy_dead_letters(struct tb_view *from_base, struct 
     struct copier copier = {0};
     enum tb_code code;
 
-    TB_ASSERT(!from->txn.db && !to->txn.db);
     code = prepare(&copier, from, to, err);
     if (code == TB_OK)
         code = tb_txn_begin(&txn, to->db, err);

@@ -176,13 +176,6 @@ static enum tb_code load_row(struct tb_stmt *stmt, struct tb_arena *arena,
     return TB_OK;
 }
 
-/* One transaction lasts from the first load to the flush, over all plans in between, because most
- * of the cost of a small plan is the commit. */
-static enum tb_code begin(struct tb_view_sqlite *view, struct tb_error *err)
-{
-    return view->txn.db ? TB_OK : tb_txn_begin(&view->txn, view->db, err);
-}
-
 static enum tb_code view_load(struct tb_view *base, const char *order_id, struct tb_arena *arena,
                               struct tb_planned_order *ret_order, struct tb_error *err)
 {
@@ -192,7 +185,6 @@ static enum tb_code view_load(struct tb_view *base, const char *order_id, struct
     bool row = false;
 
     tb_give_way();
-    TB_TRY(begin(view, err));
     *ret_order = (struct tb_planned_order){0};
     tb_stmt_bind_text(stmt, ":order_id", (struct tb_str){order_id, TB_UUID_LEN});
     code = tb_stmt_step(stmt, &row, err);
@@ -255,8 +247,9 @@ static enum tb_code view_commit(struct tb_view *base, const struct tb_plan *plan
                                 struct tb_error *err)
 {
     struct tb_view_sqlite *view = (struct tb_view_sqlite *)base;
+    TB_CLEANUP(tb_txn_rollback) struct tb_txn txn = {0};
 
-    TB_TRY(begin(view, err));
+    TB_TRY(tb_txn_begin(&txn, view->db, err));
     for (size_t i = 0; i < plan->order_count; i++) {
         if (!plan->orders[i]->changed)
             continue;
@@ -266,19 +259,8 @@ static enum tb_code view_commit(struct tb_view *base, const struct tb_plan *plan
     TB_TRY(tb_view_sqlite_write_dead_letters(view, plan, err));
     tb_stmt_bind_int64(&view->stmts.set_offset, ":partition", plan->partition);
     tb_stmt_bind_int64(&view->stmts.set_offset, ":next", plan->next_offset);
-    return tb_stmt_run(&view->stmts.set_offset, err);
-}
-
-static enum tb_code view_flush(struct tb_view *base, struct tb_error *err)
-{
-    struct tb_view_sqlite *view = (struct tb_view_sqlite *)base;
-
-    return view->txn.db ? tb_txn_commit(&view->txn, err) : TB_OK;
-}
-
-static void view_undo(struct tb_view *base)
-{
-    tb_txn_rollback(&((struct tb_view_sqlite *)base)->txn);
+    TB_TRY(tb_stmt_run(&view->stmts.set_offset, err));
+    return tb_txn_commit(&txn, err);
 }
 
 static enum tb_code view_sync(struct tb_view *base, struct tb_error *err)
@@ -290,8 +272,7 @@ static bool view_keep_up(struct tb_view *base)
 {
     struct tb_view_sqlite *view = (struct tb_view_sqlite *)base;
 
-    if (!view->txn.db)
-        tb_db_retry_checkpoint(view->db);
+    tb_db_retry_checkpoint(view->db);
     return tb_db_wants_checkpoint(view->db);
 }
 
@@ -306,7 +287,6 @@ static void view_free(struct tb_view *base)
 {
     struct tb_view_sqlite *view = (struct tb_view_sqlite *)base;
 
-    tb_txn_rollback(&view->txn);
     tb_view_sqlite_finalize((struct tb_stmt *)&view->stmts, (struct tb_stmt *)(&view->stmts + 1));
     tb_db_close(view->db);
     tb_buf_release(&view->scratch);
@@ -316,8 +296,6 @@ static void view_free(struct tb_view *base)
 static const struct tb_view_ops ops = {
     .load = view_load,
     .commit = view_commit,
-    .flush = view_flush,
-    .undo = view_undo,
     .sync = view_sync,
     .keep_up = view_keep_up,
     .offset = view_offset,

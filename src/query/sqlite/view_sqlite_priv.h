@@ -40,7 +40,6 @@ void tb_view_sqlite_finalize(struct tb_stmt *first, const struct tb_stmt *end);
 struct tb_view_sqlite {
     struct tb_view view;
     struct tb_db *db;      /* owned */
-    struct tb_txn txn;     /* open from a plan's first load to the flush */
     struct tb_buf scratch; /* the document or the packed headers of the row being written */
     struct {
         struct tb_stmt insert, update, load, set_offset, offset;

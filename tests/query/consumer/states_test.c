@@ -20,7 +20,7 @@ static struct {
     struct tb_log_writer dlt;
     char trace[1000];
     /* What fails now. */
-    bool no_open, no_seek, no_offsets, no_pause, no_flush, lost;
+    bool no_open, no_seek, no_offsets, no_pause, lost;
     enum tb_code commit_code;
     int64_t limit;
     /* What the next poll hands out. */
@@ -123,19 +123,6 @@ static enum tb_code view_commit(struct tb_view *view, const struct tb_plan *plan
     return f.commit_code == TB_OK ? TB_OK : tb_error_set(err, f.commit_code, "injected");
 }
 
-static enum tb_code view_flush(struct tb_view *view, struct tb_error *err)
-{
-    (void)view;
-    note("flush");
-    return fails(f.no_flush, err);
-}
-
-static void view_undo(struct tb_view *view)
-{
-    (void)view;
-    note("undo");
-}
-
 static enum tb_code view_offset(struct tb_view *view, int32_t partition, int64_t *ret_next,
                                 struct tb_error *err)
 {
@@ -203,11 +190,9 @@ static const struct tb_log_reader_ops group_ops = {.poll = reader_poll,
                                                    .range = reader_range,
                                                    .pause = reader_pause,
                                                    .is_assigned = reader_is_assigned};
-/* A view that keeps offsets and undoes plans, and one that does neither. */
-static const struct tb_view_ops undoing_ops = {.load = view_load,
+/* A view that keeps offsets, and one that does not. */
+static const struct tb_view_ops keeping_ops = {.load = view_load,
                                                .commit = view_commit,
-                                               .flush = view_flush,
-                                               .undo = view_undo,
                                                .offset = view_offset,
                                                .plan_limit = view_plan_limit};
 static enum tb_code view_knows_node(struct tb_view *view, const char *node, bool *ret_known,
@@ -281,48 +266,37 @@ static void wait_for_retry(void)
 
 START_TEST(a_node_opens_positions_reads_and_applies)
 {
-    start(&single_ops, &undoing_ops);
+    start(&single_ops, &keeping_ops);
     f.no_open = true;
-    check_step("open:OPENING undo:OPENING", TB_CONSUMER_OPENING);
+    check_step("open:OPENING", TB_CONSUMER_OPENING);
     f.no_open = false;
     f.no_seek = true;
-    check_step("open:OPENING seek:POSITIONING undo:POSITIONING", TB_CONSUMER_POSITIONING);
+    check_step("open:OPENING seek:POSITIONING", TB_CONSUMER_POSITIONING);
     f.no_seek = false;
     check_step("seek:POSITIONING seek:POSITIONING poll:READING", TB_CONSUMER_READING);
     offer(2);
-    check_step("poll:READING commit:APPLYING poll:READING flush:READING offset:READING",
-               TB_CONSUMER_READING);
+    check_step("poll:READING commit:APPLYING offset:APPLYING", TB_CONSUMER_READING);
     ck_assert_uint_eq(f.outages, 1);
 }
 END_TEST
 
-/* After a failure, committed plans that are not flushed are undone; their records are read again.
- */
-START_TEST(undone_plans_lead_back_to_positioning)
+/* Reading starts again at the offsets of the other view, whether records are left or not. */
+START_TEST(a_switched_view_leads_back_to_positioning)
 {
-    start(&single_ops, &undoing_ops);
-    offer(1);
-    f.no_flush = true;
-    check_step("open:OPENING seek:POSITIONING seek:POSITIONING poll:READING commit:APPLYING "
-               "poll:READING flush:READING undo:READING",
-               TB_CONSUMER_POSITIONING);
-    f.no_flush = false;
+    start(&single_ops, &keeping_ops);
+    check_step("open:OPENING seek:POSITIONING seek:POSITIONING poll:READING", TB_CONSUMER_READING);
+    tb_consumer_switch_view(f.consumer, &f.view);
     check_step("seek:POSITIONING seek:POSITIONING poll:READING", TB_CONSUMER_READING);
-
-    offer(1); /* the same with records left: the second part of a batch fails */
-    f.records[0].value = (struct tb_str){f.trace, 4u << 20};
-    f.record_count = 2;
-    f.records[1] = f.records[0];
-    f.records[1].offset = 1;
-    f.no_flush = true;
-    f.limit = 1;
-    check_step("poll:READING commit:APPLYING undo:DEFERRED", TB_CONSUMER_POSITIONING);
-    ck_assert_int_eq(f.consumer->group.state, TB_CONSUMER_GROUP_EMPTY);
+    offer(1);
+    f.commit_code = TB_UNAVAILABLE;
+    check_step("poll:READING commit:APPLYING", TB_CONSUMER_APPLYING);
+    tb_consumer_switch_view(f.consumer, &f.view);
+    check_step("seek:POSITIONING seek:POSITIONING poll:READING", TB_CONSUMER_READING);
 }
 END_TEST
 
-/* The next step tries a failed commit again. Offsets go to the log only after the flush. */
-START_TEST(a_failure_without_undo_stays_in_applying)
+/* The next step tries a failed commit again. Offsets go to the log only after that. */
+START_TEST(a_failure_stays_in_applying)
 {
     start(&single_ops, &plain_ops);
     offer(1);
@@ -331,10 +305,10 @@ START_TEST(a_failure_without_undo_stays_in_applying)
     f.commit_code = TB_OK;
     f.no_offsets = true;
     check_step("commit:APPLYING offset:APPLYING", TB_CONSUMER_APPLYING);
-    ck_assert_int_eq(f.consumer->group.state, TB_CONSUMER_GROUP_FLUSHED);
+    ck_assert(f.consumer->has_offset);
     f.no_offsets = false;
     check_step("offset:APPLYING poll:READING", TB_CONSUMER_READING);
-    ck_assert_int_eq(f.consumer->group.state, TB_CONSUMER_GROUP_EMPTY);
+    ck_assert(!f.consumer->has_offset);
 }
 END_TEST
 
@@ -427,11 +401,11 @@ END_TEST
 static bool is_drawn(int from, int to)
 {
     static const char *const drawn[] = {
-        "OPENING POSITIONING",  "POSITIONING READING",  "READING APPLYING",  "READING POSITIONING",
-        "APPLYING READING",     "APPLYING POSITIONING", "APPLYING DEFERRED", "APPLYING PAUSED",
-        "APPLYING STOPPED",     "DEFERRED READING",     "DEFERRED APPLYING", "DEFERRED PAUSED",
-        "DEFERRED POSITIONING", "PAUSED RETRYING",      "RETRYING READING",  "RETRYING PAUSED",
-        "RETRYING DEFERRED",    "RETRYING STOPPED"};
+        "OPENING POSITIONING", "POSITIONING READING",  "READING APPLYING",  "READING POSITIONING",
+        "APPLYING READING",    "APPLYING POSITIONING", "APPLYING DEFERRED", "APPLYING PAUSED",
+        "APPLYING STOPPED",    "DEFERRED READING",     "DEFERRED APPLYING", "DEFERRED PAUSED",
+        "PAUSED RETRYING",     "RETRYING READING",     "RETRYING PAUSED",   "RETRYING DEFERRED",
+        "RETRYING STOPPED"};
     char move[40];
 
     snprintf(move, sizeof move, "%s %s", names[from], names[to]);
@@ -463,8 +437,8 @@ int main(void)
 
     tcase_add_checked_fixture(tc, NULL, teardown);
     tcase_add_test(tc, a_node_opens_positions_reads_and_applies);
-    tcase_add_test(tc, undone_plans_lead_back_to_positioning);
-    tcase_add_test(tc, a_failure_without_undo_stays_in_applying);
+    tcase_add_test(tc, a_switched_view_leads_back_to_positioning);
+    tcase_add_test(tc, a_failure_stays_in_applying);
     tcase_add_test(tc, deferred_records_are_sought_back);
     tcase_add_test(tc, a_reader_of_a_group_is_paused_and_retries);
     tcase_add_loop_test(tc, too_many_dead_letters_stop_for_good, 0, 2);

@@ -38,8 +38,6 @@ static void feed(struct dead_letter_bed *bed, struct tb_record *records, size_t 
     ck_ok(tb_plan_batch(&bed->plan, &batch, &rules, load, bed->view, &err));
     bed->plan.planned_at_ms = bed->plan.kept_from_ms = at_ms;
     ck_ok(bed->view->ops->commit(bed->view, &bed->plan, &err));
-    if (bed->view->ops->flush)
-        ck_ok(bed->view->ops->flush(bed->view, &err));
 }
 
 /* Appends the record to its partition. */

@@ -78,8 +78,6 @@ static void start_consumer(void)
 static void restart(void)
 {
     tb_consumer_free(b.consumer);
-    if (b.view->ops->undo)
-        b.view->ops->undo(b.view);
     fake_log_reopen(&b.log);
     for (int p = 0; p < TEST_PARTITIONS; p++)
         b.log.position[p] = 0; /* a view without offsets reads everything again */

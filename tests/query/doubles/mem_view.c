@@ -13,18 +13,6 @@ struct mem_row *mem_view_row(struct mem_view *mem, const char *order_id)
     return NULL;
 }
 
-static struct mem_row *copy_rows(const struct mem_view *mem)
-{
-    struct mem_row *rows = calloc(mem->row_count + 1, sizeof *rows);
-
-    ck_assert_ptr_nonnull(rows);
-    for (size_t i = 0; i < mem->row_count; i++) {
-        rows[i] = mem->rows[i];
-        rows[i].doc = rows[i].doc ? strdup(rows[i].doc) : NULL;
-    }
-    return rows;
-}
-
 static void free_rows(struct mem_row *rows, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -32,43 +20,10 @@ static void free_rows(struct mem_row *rows, size_t count)
     free(rows);
 }
 
-/* Copies the state for undo. Does nothing in a view whose commits need no flush. */
-static void keep(struct mem_view *mem)
-{
-    if (!mem->view.ops->flush || mem->flushed)
-        return;
-    mem->flushed = copy_rows(mem);
-    mem->flushed_count = mem->row_count;
-    mem->flushed_dead_letters = mem->dead_letter_count;
-    memcpy(mem->flushed_next, mem->next, sizeof mem->next);
-}
-
-static void drop_kept(struct mem_view *mem)
-{
-    free_rows(mem->flushed, mem->flushed_count);
-    mem->flushed = NULL;
-    mem->flushed_count = 0;
-}
-
 static void forget_decoded(struct mem_view *mem)
 {
     tb_arena_release(&mem->reader.arena);
     mem->reader.orders = NULL;
-}
-
-void mem_view_undo(struct mem_view *mem)
-{
-    forget_decoded(mem);
-    if (!mem->flushed)
-        return;
-    free_rows(mem->rows, mem->row_count);
-    mem->rows = mem->flushed;
-    mem->row_count = mem->flushed_count;
-    mem->row_max = mem->row_count + 1;
-    mem->dead_letter_count = mem->flushed_dead_letters;
-    memcpy(mem->next, mem->flushed_next, sizeof mem->next);
-    mem->flushed = NULL;
-    mem->flushed_count = 0;
 }
 
 /* True: this call must fail before it does anything. */
@@ -79,7 +34,7 @@ static bool fails(struct mem_view *mem, struct tb_error *err)
         tb_error_set(err, TB_UNAVAILABLE, "down");
         return true;
     }
-    if (mem->calls != mem->fail_at || (mem->fail_after && !mem->view.ops->flush))
+    if (mem->calls != mem->fail_at || mem->fail_after)
         return false;
     tb_error_set(err, TB_UNAVAILABLE, "injected");
     return true;
@@ -182,7 +137,6 @@ static enum tb_code commit(struct tb_view *base, const struct tb_plan *plan, str
 
     if (fails(mem, err))
         return err->code;
-    keep(mem);
     if (plan->next_offset > mem->next[plan->partition]) { /* else it was committed before */
         for (size_t i = 0; i < plan->order_count; i++) {
             if (plan->orders[i]->changed)
@@ -219,22 +173,6 @@ static enum tb_code guarded_commit(struct tb_view *base, const struct tb_plan *p
     return TB_OK;
 }
 
-static enum tb_code flush(struct tb_view *base, struct tb_error *err)
-{
-    struct mem_view *mem = (struct mem_view *)base;
-
-    if (fails(mem, err))
-        return err->code;
-    drop_kept(mem);
-    mem->flushes++;
-    return TB_OK;
-}
-
-static void undo(struct tb_view *base)
-{
-    mem_view_undo((struct mem_view *)base);
-}
-
 static enum tb_code offset(struct tb_view *base, int32_t partition, int64_t *ret_next,
                            struct tb_error *err)
 {
@@ -252,7 +190,6 @@ static enum tb_code sync_all(struct tb_view *base, struct tb_error *err)
 
     if (fails(mem, err))
         return err->code;
-    ck_assert_ptr_null(mem->flushed);
     mem->syncs++;
     memcpy(mem->synced, mem->next, sizeof mem->synced);
     return TB_OK;
@@ -274,26 +211,18 @@ static enum tb_code expire_dead_letters(struct tb_view *base, int64_t before_ms,
     return TB_OK;
 }
 
-/* Readers see the flushed state. */
-static const struct mem_row *visible_rows(struct tb_view_reader *base, size_t *ret_count)
-{
-    const struct mem_view *mem = ((struct mem_reader *)base)->mem;
-
-    *ret_count = mem->flushed ? mem->flushed_count : mem->row_count;
-    return mem->flushed ? mem->flushed : mem->rows;
-}
-
 static enum tb_code reader_get(struct tb_view_reader *base, struct tb_str order_id,
                                struct tb_buf *ret_doc, int64_t *ret_version, struct tb_error *err)
 {
-    size_t count;
-    const struct mem_row *rows = visible_rows(base, &count);
+    const struct mem_view *mem = ((struct mem_reader *)base)->mem;
 
-    for (size_t i = 0; i < count; i++) {
-        if (!rows[i].doc || !tb_str_eq(order_id, tb_str_of(rows[i].order_id)))
+    for (size_t i = 0; i < mem->row_count; i++) {
+        const struct mem_row *row = &mem->rows[i];
+
+        if (!row->doc || !tb_str_eq(order_id, tb_str_of(row->order_id)))
             continue;
-        tb_buf_adds(ret_doc, rows[i].doc);
-        *ret_version = rows[i].version;
+        tb_buf_adds(ret_doc, row->doc);
+        *ret_version = row->version;
         return TB_OK;
     }
     return tb_error_set(err, TB_NOT_FOUND, "the view has no such order");
@@ -309,8 +238,8 @@ struct mem_order {
 static struct mem_order *decode_all(struct tb_view_reader *base, size_t *ret_count)
 {
     struct mem_reader *reader = (struct mem_reader *)base;
-    size_t count;
-    const struct mem_row *rows = visible_rows(base, &count);
+    const struct mem_row *rows = reader->mem->rows;
+    size_t count = reader->mem->row_count;
     struct tb_error err = {0};
 
     if (!reader->orders || reader->calls != reader->mem->calls) {
@@ -442,7 +371,7 @@ static enum tb_code reader_offset(struct tb_view_reader *base, int32_t partition
     const struct mem_view *mem = ((struct mem_reader *)base)->mem;
 
     (void)err;
-    *ret_next = mem->flushed ? mem->flushed_next[partition] : mem->next[partition];
+    *ret_next = mem->next[partition];
     return TB_OK;
 }
 
@@ -452,7 +381,7 @@ static enum tb_code reader_count_dead_letters(struct tb_view_reader *base, int64
     const struct mem_view *mem = ((struct mem_reader *)base)->mem;
 
     (void)err;
-    *ret_open = (int64_t)(mem->flushed ? mem->flushed_dead_letters : mem->dead_letter_count);
+    *ret_open = (int64_t)mem->dead_letter_count;
     return TB_OK;
 }
 
@@ -467,20 +396,15 @@ static const struct tb_view_reader_ops reader_ops = {.get = reader_get,
 static const struct tb_view_reader_ops guarded_reader_ops = {
     .get = reader_get, .list = reader_list, .scan = reader_scan, .stats = reader_stats};
 
-static const struct tb_view_ops ops = {
-    .load = load, .commit = commit, .offset = offset, .expire_dead_letters = expire_dead_letters};
-static const struct tb_view_ops flushed_ops = {.load = load,
-                                               .commit = commit,
-                                               .flush = flush,
-                                               .undo = undo,
-                                               .sync = sync_all,
-                                               .offset = offset,
-                                               .expire_dead_letters = expire_dead_letters};
+static const struct tb_view_ops ops = {.load = load,
+                                       .commit = commit,
+                                       .sync = sync_all,
+                                       .offset = offset,
+                                       .expire_dead_letters = expire_dead_letters};
 
-void mem_view_init(struct mem_view *mem, bool flushed)
+void mem_view_init(struct mem_view *mem)
 {
-    *mem = (struct mem_view){.view.ops = flushed ? &flushed_ops : &ops,
-                             .reader = {.reader.ops = &reader_ops, .mem = mem}};
+    *mem = (struct mem_view){.view.ops = &ops, .reader = {.reader.ops = &reader_ops, .mem = mem}};
     for (int p = 0; p < TEST_PARTITIONS; p++)
         mem->next[p] = -1;
 }
@@ -512,7 +436,6 @@ void mem_view_release(struct mem_view *mem)
 {
     forget_decoded(mem);
     free_rows(mem->rows, mem->row_count);
-    drop_kept(mem);
     forget_lent(mem);
     free(mem->lent);
 }

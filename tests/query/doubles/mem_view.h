@@ -32,11 +32,10 @@ struct mem_view {
     size_t row_count, row_max;
     int64_t next[TEST_PARTITIONS];
     size_t dead_letter_count; /* of all plans that were new */
-    uint64_t calls;           /* of load, commit, flush, sync and offset */
+    uint64_t calls;           /* of load, commit, sync and offset */
     uint64_t fail_at;         /* the call that fails, from 1; 0: none */
     bool down;                /* every call fails */
-    bool fail_after; /* a failing commit that needs no flush does its work first: TB_UNKNOWN */
-    size_t flushes;
+    bool fail_after;          /* a failing commit does its work first: TB_UNKNOWN */
     size_t syncs;
     int64_t synced[TEST_PARTITIONS]; /* next, as of the last sync */
     bool knows_nodes;                /* every node has sent a heartbeat */
@@ -45,16 +44,10 @@ struct mem_view {
     int64_t expired_before_ms;
     struct tb_json **lent; /* parsed documents that loaded orders point into */
     size_t lent_count;
-    /* The state at the last flush, for undo. */
-    struct mem_row *flushed; /* NULL: nothing was committed since */
-    size_t flushed_count, flushed_dead_letters;
-    int64_t flushed_next[TEST_PARTITIONS];
 };
-/* flushed: its commits need a flush. */
-void mem_view_init(struct mem_view *mem, bool flushed);
+void mem_view_init(struct mem_view *mem);
 /* As the MongoDB view: stores no offsets; a commit never lowers an order's version. */
 void mem_view_init_guarded(struct mem_view *mem);
-void mem_view_undo(struct mem_view *mem); /* as if the process had died before the flush */
 void mem_view_release(struct mem_view *mem);
 struct mem_row *mem_view_row(struct mem_view *mem, const char *order_id);
 /* Asserts that the view has each order in the version that history_reachable gives, and no others.

@@ -1,5 +1,5 @@
 /* The view in memory keeps the contract of every view, so that what other tests find with it holds
- * for the real ones. _i: the case, for each of its three kinds. */
+ * for the real ones. _i: the case, for each of its two kinds. */
 #include "query/doubles/mem_view.h"
 #include "query/view_conformance.h"
 
@@ -18,14 +18,7 @@ static void run(int index)
 
 START_TEST(a_case_of_every_view)
 {
-    mem_view_init(&mem, /* flushed= */ false);
-    run(_i);
-}
-END_TEST
-
-START_TEST(a_case_of_every_view_that_is_flushed)
-{
-    mem_view_init(&mem, /* flushed= */ true);
+    mem_view_init(&mem);
     run(_i);
 }
 END_TEST
@@ -44,7 +37,6 @@ int main(void)
 
     tcase_add_checked_fixture(tc, NULL, teardown);
     tcase_add_loop_test(tc, a_case_of_every_view, 0, view_case_count);
-    tcase_add_loop_test(tc, a_case_of_every_view_that_is_flushed, 0, view_case_count);
     tcase_add_loop_test(tc, a_case_of_every_view_without_offsets, 0, view_case_count);
     suite_add_tcase(suite, tc);
     return test_main(suite);

@@ -72,8 +72,6 @@ void mongo_commit(struct tb_view *view, const struct tb_plan *plan)
     struct tb_error err = {0};
 
     ck_ok(view->ops->commit(view, plan, &err));
-    if (view->ops->flush)
-        ck_ok(view->ops->flush(view, &err));
 }
 
 void mongo_feed(struct tb_view *view, const struct history *history, int32_t partition,

@@ -10,7 +10,7 @@ static struct fake_random fake;
 
 static void setup(void)
 {
-    mem_view_init(&mem, /* flushed= */ false);
+    mem_view_init(&mem);
     plan = (struct tb_plan){0};
     arena = (struct tb_arena){0};
     fake_random_init(&fake, 7);

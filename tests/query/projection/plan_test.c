@@ -16,7 +16,7 @@ static struct fake_random fake;
 
 static void setup(void)
 {
-    mem_view_init(&mem, /* flushed= */ false);
+    mem_view_init(&mem);
     plan = (struct tb_plan){0};
     arena = (struct tb_arena){0};
     fake_random_init(&fake, 7);
@@ -586,7 +586,7 @@ START_TEST(a_replayed_record_belongs_to_its_dead_letter)
         char value[200];
 
         mem_view_release(&mem);
-        mem_view_init(&mem, false);
+        mem_view_init(&mem);
         bring_to(1);
         snprintf(value, sizeof value,
                  "{\"orderId\":\"" ID "\",\"version\":%d,"

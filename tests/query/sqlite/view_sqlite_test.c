@@ -69,7 +69,6 @@ static void commit_plan(void)
     struct tb_error err = {0};
 
     ck_ok(f.view->ops->commit(f.view, &f.plan, &err));
-    ck_ok(f.view->ops->flush(f.view, &err));
 }
 
 static void feed(const struct history *history, size_t batch)
