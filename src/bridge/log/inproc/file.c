@@ -1,9 +1,11 @@
 #include "bridge/log/inproc/inproc_priv.h"
+#include <stdio.h>
 
 /* "tbL1": marks the file as ours in its header. */
 #define APPLICATION_ID 0x74624c31
 /* "tbLG": that of a file with six partitions. */
 #define PARTITIONED_ID 0x74624c47
+#define OLD_PARTITIONS 6
 /* Pages of WAL between checkpoints. The syncs of a checkpoint delay the store's commits on the
  * same disk, the longer the larger it is (measured beside TB_VIEW_WAL_PAGES). */
 #define WAL_PAGES 120
@@ -25,31 +27,41 @@ static const char *const steps[] = {
     "CREATE TABLE marks(uptime_ms INTEGER PRIMARY KEY, next INTEGER NOT NULL) STRICT;",
 };
 
+/* Runs `before`, the name of the old partition's table, and `after`. */
+static enum tb_code exec_for(struct tb_log_inproc *log, const char *before, int partition,
+                             const char *after, struct tb_error *err)
+{
+    char sql[320];
+
+    snprintf(sql, sizeof sql, "%s records_1_%d%s", before, partition, after);
+    return tb_db_exec(log->db, sql, err);
+}
+
 /* A log with six partitions is made anew from the store; only its newest records are looked at
  * before, for the numbers of orders that the store may not know. They come into the table that is
- * read today, behind all offsets that the old tables have. */
-#define OLD_TABLE(p) "CREATE TABLE IF NOT EXISTS records_1_" p RECORD_COLUMNS
-#define OLD_END(p) "(SELECT coalesce(max(offset), 0) + 1 FROM records_1_" p ")"
-#define TAKE_NEWEST(p)                                                                            \
-    "INSERT INTO records(timestamp, key, value, headers) SELECT timestamp, key, value, headers"   \
-    " FROM records_1_" p " ORDER BY offset DESC LIMIT 10000;"
-static const char partitioned_sql[] =
-    OLD_TABLE("0") OLD_TABLE("1") OLD_TABLE("2")
-        OLD_TABLE("3")
-            OLD_TABLE("4")
-                OLD_TABLE("5") "CREATE TABLE IF NOT EXISTS origin" ORIGIN_COLUMNS
-                               "DROP TABLE IF EXISTS records; CREATE TABLE records" RECORD_COLUMNS
-                               "INSERT INTO records(offset, timestamp, headers) "
-                               "VALUES(max(" OLD_END("0") "," OLD_END("1") "," OLD_END("2") "," OLD_END(
-                                   "3") "," OLD_END("4") "," OLD_END("5") "), 0, "
-                                                                          "x'');" TAKE_NEWEST("0")
-                                                                              TAKE_NEWEST(
-                                                                                  "1") TAKE_NEWEST("2")
-                                                                                  TAKE_NEWEST("3")
-                                                                                      TAKE_NEWEST(
-                                                                                          "4")
-                                                                                          TAKE_NEWEST(
-                                                                                              "5");
+ * read today, behind all offsets of the old tables. A log that never had a writer lacks these. */
+static enum tb_code take_newest(struct tb_log_inproc *log, struct tb_error *err)
+{
+    TB_TRY(tb_db_exec(log->db,
+                      "DROP TABLE IF EXISTS records; CREATE TABLE records" RECORD_COLUMNS
+                      "CREATE TABLE IF NOT EXISTS origin" ORIGIN_COLUMNS,
+                      err));
+    for (int p = 0; p < OLD_PARTITIONS; p++) {
+        TB_TRY(exec_for(log, "CREATE TABLE IF NOT EXISTS", p, RECORD_COLUMNS, err));
+        TB_TRY(exec_for(log,
+                        "INSERT OR IGNORE INTO records(offset, timestamp, headers)"
+                        " SELECT max(offset), 0, x'' FROM",
+                        p, " HAVING count(*) > 0", err));
+    }
+    TB_TRY(tb_db_exec(
+        log->db, "DELETE FROM records WHERE offset < (SELECT max(offset) FROM records)", err));
+    for (int p = 0; p < OLD_PARTITIONS; p++)
+        TB_TRY(exec_for(log,
+                        "INSERT INTO records(timestamp, key, value, headers)"
+                        " SELECT timestamp, key, value, headers FROM",
+                        p, " ORDER BY offset DESC LIMIT 10000", err));
+    return TB_OK;
+}
 
 static enum tb_code open_schema(struct tb_log_inproc *log, struct tb_error *err)
 {
@@ -62,7 +74,7 @@ static enum tb_code open_schema(struct tb_log_inproc *log, struct tb_error *err)
         return tb_db_migrate(log->db, APPLICATION_ID, steps, (int)(sizeof steps / sizeof *steps),
                              err);
     TB_TRY(tb_txn_begin(&txn, log->db, err));
-    TB_TRY(tb_db_exec(log->db, partitioned_sql, err));
+    TB_TRY(take_newest(log, err));
     return tb_txn_commit(&txn, err);
 }
 
