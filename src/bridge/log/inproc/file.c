@@ -59,7 +59,7 @@ static enum tb_code take_newest(struct tb_log_inproc *log, struct tb_error *err)
         TB_TRY(exec_for(log,
                         "INSERT INTO records(timestamp, key, value, headers)"
                         " SELECT timestamp, key, value, headers FROM",
-                        p, " ORDER BY offset DESC LIMIT 10000", err));
+                        p, " ORDER BY offset DESC LIMIT 1000", err));
     return TB_OK;
 }
 
