@@ -41,7 +41,7 @@ static void count_order(struct sim *sim, const char *id, struct day *day)
     int64_t known_ms = sim->centre.day_known_ms[day->node];
     bool all_late = true;
 
-    for (int p = 0; p < TB_LOG_PARTITIONS; p++) {
+    for (int p = 0; p < TEST_PARTITIONS; p++) {
         const struct broker_partition *part = &sim->centre.broker.topics[BROKER_EVENTS][p];
 
         for (size_t i = 0; i < part->count; i++) {

@@ -268,7 +268,7 @@ START_TEST(only_what_was_seen_arriving_judges_a_clock)
     beat_now();
     check_last(false);
     for (int member = 1; member >= 0; member--) { /* another central had the partition */
-        for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+        for (int p = 0; p < TEST_PARTITIONS; p++)
             group_log_assign(&f.log, p, member);
         step();
     }
