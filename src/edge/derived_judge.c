@@ -173,8 +173,8 @@ static enum tb_code is_made_for_view(struct tb_derived_state *derived, bool *ret
     int64_t end = 0;
 
     TB_TRY(tb_view_sqlite_offsets_end(derived->view, &end, err));
-    *ret_made = tb_derived_is_log_empty(derived) &&
-                end <= tb_log_inproc_origin(derived->log)->base;
+    *ret_made =
+        tb_derived_is_log_empty(derived) && end <= tb_log_inproc_origin(derived->log)->base;
     return TB_OK;
 }
 
