@@ -113,6 +113,7 @@ static enum tb_code check_config(const struct tb_config *config, struct tb_error
     if (!tb_config_text(config, TB_MONGO_URI)[0])
         return tb_error_set(err, TB_INVALID,
                             "a central needs [mongo] uri (--mongo-uri mongodb://host:port)");
+    TB_TRY(tb_mongo_check_uri(tb_config_text(config, TB_MONGO_URI), err));
     return tb_view_check_config(config, err);
 }
 

@@ -239,33 +239,6 @@ START_TEST(dead_letters_are_stored_once_and_expire)
 }
 END_TEST
 
-START_TEST(a_uri_with_unacknowledged_writes_is_refused)
-{
-    static const struct {
-        const char *uri;
-        enum tb_code code;
-    } cases[] = {
-        {"mongodb://127.0.0.1:1/?w=0", TB_INVALID},
-        {"mongodb://127.0.0.1:1/?journal=false", TB_INVALID},
-        {"mongodb://127.0.0.1:1/?w=majority", TB_OK},
-        {"mongodb://127.0.0.1:1/?socketTimeoutMS=77", TB_OK},
-        {"http://127.0.0.1/", TB_INVALID},
-    };
-
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct tb_mongo *mongo = NULL;
-        struct tb_error err = {0};
-        enum tb_code code =
-            tb_mongo_new(&(struct tb_mongo_options){cases[i].uri, "tillbox", "order-events", 500,
-                                                    0, &tb_clock_system, &tb_random_system},
-                         &mongo, &err);
-
-        ck_assert_msg(code == cases[i].code, "%s: %s", cases[i].uri, err.text);
-        tb_mongo_free(mongo);
-    }
-}
-END_TEST
-
 START_TEST(preparing_again_changes_nothing)
 {
     struct tb_error err = {0};
@@ -299,7 +272,6 @@ int main(void)
     tcase_add_test(tc, a_sum_beyond_64_bits_is_exact);
     tcase_add_test(tc, late_orders_raise_the_revision);
     tcase_add_test(tc, dead_letters_are_stored_once_and_expire);
-    tcase_add_test(tc, a_uri_with_unacknowledged_writes_is_refused);
     tcase_add_test(tc, preparing_again_changes_nothing);
     suite_add_tcase(suite, tc);
     status = test_main(suite);

@@ -1,84 +1,7 @@
 #include "query/mongo/driver/client.h"
 #include "query/mongo/driver/bson.h"
+#include "query/mongo/driver/uri.h"
 #include <stdlib.h>
-
-/* Shorter than the time after which Kafka removes a consumer from its group, because the consumer
- * waits for the server between two polls. */
-#define SERVER_SELECTION_MS 5000
-#define CONNECT_MS 3000
-#define SOCKET_MS 10000
-#define WRITE_CONCERN_MS 5000
-#define WAIT_QUEUE_MS 2000
-/* Connections for the consumer, the readers of the API, the heartbeats and the rebuild. */
-#define POOL_SIZE 10
-
-static bool set_open_int(mongoc_uri_t *uri, const char *option, int32_t value)
-{
-    return mongoc_uri_has_option(uri, option) ||
-           mongoc_uri_set_option_as_int32(uri, option, value);
-}
-
-static bool set_open_limits(mongoc_uri_t *uri)
-{
-    return set_open_int(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, SERVER_SELECTION_MS) &&
-           set_open_int(uri, MONGOC_URI_CONNECTTIMEOUTMS, CONNECT_MS) &&
-           set_open_int(uri, MONGOC_URI_SOCKETTIMEOUTMS, SOCKET_MS) &&
-           set_open_int(uri, MONGOC_URI_WAITQUEUETIMEOUTMS, WAIT_QUEUE_MS) &&
-           set_open_int(uri, MONGOC_URI_MAXPOOLSIZE, POOL_SIZE);
-}
-
-static void set_read_concern(mongoc_uri_t *uri)
-{
-    const mongoc_read_concern_t *given = mongoc_uri_get_read_concern(uri);
-    mongoc_read_concern_t *concern;
-
-    if (given && mongoc_read_concern_get_level(given))
-        return;
-    concern = mongoc_read_concern_new();
-    mongoc_read_concern_set_level(concern, MONGOC_READ_CONCERN_LEVEL_MAJORITY);
-    mongoc_uri_set_read_concern(uri, concern);
-    mongoc_read_concern_destroy(concern);
-}
-
-/* Completes the write concern. False: the URI asks for unacknowledged writes. */
-static bool set_write_concern(mongoc_uri_t *uri)
-{
-    mongoc_write_concern_t *concern = mongoc_write_concern_copy(mongoc_uri_get_write_concern(uri));
-    int32_t w = mongoc_write_concern_get_w(concern);
-    bool confirmed = w != MONGOC_WRITE_CONCERN_W_UNACKNOWLEDGED &&
-                     w != MONGOC_WRITE_CONCERN_W_ERRORS_IGNORED &&
-                     !(mongoc_write_concern_journal_is_set(concern) &&
-                       !mongoc_write_concern_get_journal(concern));
-
-    if (w == MONGOC_WRITE_CONCERN_W_DEFAULT)
-        mongoc_write_concern_set_w(concern, MONGOC_WRITE_CONCERN_W_MAJORITY);
-    mongoc_write_concern_set_journal(concern, true);
-    if (mongoc_write_concern_get_wtimeout_int64(concern) == 0)
-        mongoc_write_concern_set_wtimeout_int64(concern, WRITE_CONCERN_MS);
-    mongoc_uri_set_write_concern(uri, concern);
-    mongoc_write_concern_destroy(concern);
-    return confirmed;
-}
-
-static enum tb_code parse_uri(const char *text, mongoc_uri_t **ret_uri, struct tb_error *err)
-{
-    bson_error_t error = {0};
-    mongoc_uri_t *uri = mongoc_uri_new_with_error(text, &error);
-
-    if (!uri)
-        return tb_error_set(err, TB_INVALID, "the MongoDB URI: %s", error.message);
-    set_read_concern(uri);
-    if (!set_open_limits(uri)) {
-        mongoc_uri_destroy(uri);
-        return tb_error_set(err, TB_INTERNAL, "the MongoDB URI's options cannot be set");
-    }
-    if (!set_write_concern(uri)) {
-        mongoc_uri_destroy(uri);
-        return tb_error_set(err, TB_INVALID, "the MongoDB URI asks for unacknowledged writes");
-    }
-    *ret_uri = uri;
-    return TB_OK;
-}
 
 static bool copy_name(char *ret_name, size_t size, const char *name)
 {
@@ -95,7 +18,7 @@ static enum tb_code connect_pool(struct tb_mongo *mongo, const char *text, struc
     bson_error_t error = {0};
     mongoc_uri_t *uri = NULL;
 
-    TB_TRY(parse_uri(text, &uri, err));
+    TB_TRY(tb_mongo_parse_uri(text, &uri, &mongo->preferred, err));
     mongo->pool = mongoc_client_pool_new_with_error(uri, &error);
     mongoc_uri_destroy(uri);
     if (!mongo->pool)
@@ -141,6 +64,8 @@ void tb_mongo_free(struct tb_mongo *mongo)
         return;
     if (mongo->pool)
         mongoc_client_pool_destroy(mongo->pool);
+    if (mongo->preferred)
+        mongoc_read_prefs_destroy(mongo->preferred);
     free(mongo);
 }
 
@@ -151,8 +76,13 @@ enum tb_code tb_mongo_client_acquire(struct tb_mongo *mongo, struct tb_mongo_cli
 
     if (!client)
         return tb_error_set(err, TB_BUSY, "no MongoDB connection became free in time");
-    *ret_client = (struct tb_mongo_client){mongo, client};
+    *ret_client = (struct tb_mongo_client){.mongo = mongo, .handle = client};
     return TB_OK;
+}
+
+void tb_mongo_client_prefer(struct tb_mongo_client *client)
+{
+    client->read_prefs = client->mongo->preferred;
 }
 
 void tb_mongo_client_release(struct tb_mongo_client *client)

@@ -11,7 +11,8 @@
 #define TB_MONGO_NAME_SIZE 64
 
 struct tb_mongo {
-    mongoc_client_pool_t *pool; /* owned */
+    mongoc_client_pool_t *pool;     /* owned */
+    mongoc_read_prefs_t *preferred; /* owned; the URI's readPreference */
     char database[TB_MONGO_NAME_SIZE];
     char topic[256];
     int bulk_size, day_start_minutes;
@@ -23,6 +24,7 @@ struct tb_mongo {
 struct tb_mongo_client {
     struct tb_mongo *mongo; /* NULL: none acquired */
     mongoc_client_t *handle;
+    const mongoc_read_prefs_t *read_prefs; /* borrowed; NULL: reads are from the primary */
 };
 TB_CHECKED enum tb_code tb_mongo_client_acquire(struct tb_mongo *mongo,
                                                 struct tb_mongo_client *ret_client,
@@ -31,6 +33,9 @@ TB_CHECKED enum tb_code tb_mongo_client_acquire(struct tb_mongo *mongo,
 TB_CHECKED enum tb_code tb_mongo_client_acquire_if_up(struct tb_mongo *mongo,
                                                       struct tb_mongo_client *ret_client,
                                                       struct tb_error *err);
+/* From here on the client reads where the URI's readPreference says, so it may read old documents.
+ * Only for answers from which nothing follows: not for what is written, counted or waited for. */
+void tb_mongo_client_prefer(struct tb_mongo_client *client);
 void tb_mongo_client_release(struct tb_mongo_client *client); /* for TB_CLEANUP */
 mongoc_collection_t *tb_mongo_collection(const struct tb_mongo_client *client, const char *name);
 void tb_mongo_collection_free(mongoc_collection_t **collection); /* for TB_CLEANUP */

@@ -18,8 +18,9 @@ struct tb_mongo_options {
     const struct tb_clock *clock;
     const struct tb_random *random;
 };
-/* Parses the URI, and sets the time-outs and concerns that it does not set. Does not connect.
- * TB_INVALID: a wrong URI, or one with unacknowledged writes (w=0, journal=false). */
+/* TB_INVALID: the URI is wrong, or an option of it asks for less than tillbox needs (uri.h). */
+TB_CHECKED enum tb_code tb_mongo_check_uri(const char *uri, struct tb_error *err);
+/* Does not connect. TB_INVALID: as tb_mongo_check_uri. */
 TB_CHECKED enum tb_code tb_mongo_new(const struct tb_mongo_options *options,
                                      struct tb_mongo **ret_mongo, struct tb_error *err);
 void tb_mongo_free(struct tb_mongo *mongo);

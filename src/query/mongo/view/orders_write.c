@@ -79,8 +79,8 @@ static enum tb_code read_stored(const struct writing *run, const struct tb_str *
     bson_t *opts =
         BCON_NEW("projection", "{", "version", BCON_INT32(1), "replaced", BCON_INT32(1), "}");
 
-    return tb_mongo_find_by_ids(run->client, run->collection, ids, count,
-                                /* from_primary= */ false, opts, note_stored, overtaken, err);
+    return tb_mongo_find_by_ids(run->client, run->collection, ids, count, opts, note_stored,
+                                overtaken, err);
 }
 
 static bool is_older(const struct overtaken *stored, const struct tb_planned_order *planned)
