@@ -3,6 +3,10 @@
 #include "query/mongo/driver/uri.h"
 #include <stdlib.h>
 
+#define MAX_TIME_EXPIRED 50 /* the server's code */
+/* Nobody waits longer for the answer to a query. */
+#define QUERY_MAX_MS 30000
+
 static bool copy_name(char *ret_name, size_t size, const char *name)
 {
     size_t len = strlen(name);
@@ -13,12 +17,30 @@ static bool copy_name(char *ret_name, size_t size, const char *name)
     return true;
 }
 
-static enum tb_code connect_pool(struct tb_mongo *mongo, const char *text, struct tb_error *err)
+/* Part of the time that the driver waits for an answer: the rest is for its way. So a longer
+ * socketTimeoutMS lets longer queries run. */
+static int64_t max_time_ms(const mongoc_uri_t *uri)
+{
+    int64_t ms = mongoc_uri_get_option_as_int32(uri, MONGOC_URI_SOCKETTIMEOUTMS,
+                                                MONGOC_DEFAULT_SOCKETTIMEOUTMS);
+
+    ms = ms * 3 / 4;
+    return ms < 1 ? 1 : ms > QUERY_MAX_MS ? QUERY_MAX_MS : ms;
+}
+
+static enum tb_code connect_pool(struct tb_mongo *mongo, const struct tb_mongo_options *options,
+                                 struct tb_error *err)
 {
     bson_error_t error = {0};
     mongoc_uri_t *uri = NULL;
 
-    TB_TRY(tb_mongo_parse_uri(text, &uri, &mongo->preferred, err));
+    TB_TRY(tb_mongo_parse_uri(options->uri, &uri, &mongo->preferred, err));
+    if (options->for_queries) {
+        mongo->max_time_ms = max_time_ms(uri);
+    } else {
+        mongoc_read_prefs_destroy(mongo->preferred);
+        mongo->preferred = NULL;
+    }
     mongo->pool = mongoc_client_pool_new_with_error(uri, &error);
     mongoc_uri_destroy(uri);
     if (!mongo->pool)
@@ -49,7 +71,7 @@ enum tb_code tb_mongo_new(const struct tb_mongo_options *options, struct tb_mong
         !copy_name(mongo->topic, sizeof mongo->topic, options->topic))
         code = tb_error_set(err, TB_INVALID, "the name of database or topic is empty or too long");
     else
-        code = connect_pool(mongo, options->uri, err);
+        code = connect_pool(mongo, options, err);
     if (code != TB_OK) {
         tb_mongo_free(mongo);
         return code;
@@ -121,10 +143,27 @@ enum tb_code tb_mongo_client_acquire_if_up(struct tb_mongo *mongo,
     return tb_mongo_client_acquire(mongo, ret_client, err);
 }
 
+bson_t *tb_mongo_read_opts(const struct tb_mongo_client *client, const bson_t *opts)
+{
+    int64_t max_ms = client->mongo->max_time_ms;
+    bson_t *limited;
+
+    if (max_ms == 0)
+        return opts ? bson_copy(opts) : NULL;
+    limited = opts ? bson_copy(opts) : bson_new();
+    BSON_APPEND_INT64(limited, "maxTimeMS", max_ms);
+    return limited;
+}
+
 enum tb_code tb_mongo_read_error(struct tb_error *err, struct tb_mongo *mongo,
                                  const bson_error_t *error, const char *what)
 {
     if (error->domain == MONGOC_ERROR_SERVER_SELECTION || error->domain == MONGOC_ERROR_STREAM)
         atomic_store(&mongo->down_until_ms, tb_clock_mono_ms(mongo->clock) + TB_MONGO_DOWN_MS);
+    if (error->domain == MONGOC_ERROR_SERVER && error->code == MAX_TIME_EXPIRED) {
+        err->native = MAX_TIME_EXPIRED;
+        return tb_error_set(err, TB_UNAVAILABLE, "MongoDB, %s: not done within %lld ms", what,
+                            (long long)mongo->max_time_ms);
+    }
     return tb_mongo_error(err, error, false, what);
 }

@@ -12,10 +12,11 @@
 
 struct tb_mongo {
     mongoc_client_pool_t *pool;     /* owned */
-    mongoc_read_prefs_t *preferred; /* owned; the URI's readPreference */
+    mongoc_read_prefs_t *preferred; /* owned; the URI's; NULL: not for queries */
     char database[TB_MONGO_NAME_SIZE];
     char topic[256];
     int bulk_size, day_start_minutes;
+    int64_t max_time_ms; /* after which the server gives a read up; 0: never */
     size_t document_max; /* TB_MONGO_DOCUMENT_MAX; tests lower it */
     const struct tb_clock *clock;
     const struct tb_random *random;
@@ -45,5 +46,8 @@ enum tb_code tb_mongo_error(struct tb_error *err, const bson_error_t *error, boo
                             const char *what);
 /* The error of a read. If no server answered, tb_mongo_client_acquire_if_up fails for
  * TB_MONGO_DOWN_MS. */
+/* The options of a read, with max_time_ms if there is one; opts may be NULL, and so may be the
+ * result. The caller frees it. */
+bson_t *tb_mongo_read_opts(const struct tb_mongo_client *client, const bson_t *opts);
 enum tb_code tb_mongo_read_error(struct tb_error *err, struct tb_mongo *mongo,
                                  const bson_error_t *error, const char *what);

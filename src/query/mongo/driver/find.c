@@ -11,17 +11,21 @@ static void begin(struct tb_mongo_cursor *cursor, const struct tb_mongo_client *
 void tb_mongo_find(struct tb_mongo_cursor *cursor, const struct tb_mongo_client *client,
                    const char *collection, const bson_t *filter, const bson_t *opts)
 {
+    TB_CLEANUP(tb_bson_free) bson_t *limited = tb_mongo_read_opts(client, opts);
+
     begin(cursor, client, collection);
     cursor->handle =
-        mongoc_collection_find_with_opts(cursor->collection, filter, opts, client->read_prefs);
+        mongoc_collection_find_with_opts(cursor->collection, filter, limited, client->read_prefs);
 }
 
 void tb_mongo_aggregate(struct tb_mongo_cursor *cursor, const struct tb_mongo_client *client,
                         const char *collection, const bson_t *pipeline)
 {
+    TB_CLEANUP(tb_bson_free) bson_t *limited = tb_mongo_read_opts(client, NULL);
+
     begin(cursor, client, collection);
     cursor->handle = mongoc_collection_aggregate(cursor->collection, MONGOC_QUERY_NONE, pipeline,
-                                                 NULL, client->read_prefs);
+                                                 limited, client->read_prefs);
 }
 
 const bson_t *tb_mongo_cursor_next(struct tb_mongo_cursor *cursor)

@@ -1,4 +1,4 @@
-/* Access to one MongoDB database, shared by the view's writer and its readers.
+/* Access to one MongoDB database by a pool of connections of its own, which threads share.
  * Any thread may use it; it is freed after everything that uses it. */
 #pragma once
 #include "base/error.h"
@@ -17,6 +17,10 @@ struct tb_mongo_options {
     int day_start_minutes; /* when a business day begins, in the process's time zone */
     const struct tb_clock *clock;
     const struct tb_random *random;
+    /* Only people's queries use it, and the URI's readPreference is for them. The server gives
+     * each of them up before its connection would fail, which would mark the server as down for
+     * the whole pool. */
+    bool for_queries;
 };
 /* TB_INVALID: the URI is wrong, or an option of it asks for less than tillbox needs (uri.h). */
 TB_CHECKED enum tb_code tb_mongo_check_uri(const char *uri, struct tb_error *err);
