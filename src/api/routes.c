@@ -14,10 +14,12 @@ static void serve_ws(struct tb_request *req)
 #define EDGE TB_ROLE_EDGE
 #define CENTRAL TB_ROLE_CENTRAL
 #define BOTH (TB_ROLE_EDGE | TB_ROLE_CENTRAL)
-#define COMMAND(command) NULL, tb_order_command_serve, TB_CMD_##command, NULL, NULL, false
-#define SERVE(params, serve) params, serve, 0, NULL, NULL, false
-#define LIST(params, read, query) params, NULL, 0, read, query, true
-#define SINGLE(query) NULL, NULL, 0, NULL, query, false
+#define COMMAND(command)                                                                          \
+    NULL, tb_order_command_serve, TB_CMD_##command, NULL, NULL, TB_QUERY_SINGLE
+#define SERVE(params, serve) params, serve, 0, NULL, NULL, TB_QUERY_SINGLE
+#define LIST(params, read, query) params, NULL, 0, read, query, TB_QUERY_LIST
+#define SUM(params, read, query) params, NULL, 0, read, query, TB_QUERY_SUM
+#define SINGLE(query) NULL, NULL, 0, NULL, query, TB_QUERY_SINGLE
 
 #define ORDER_PARAMS "customerId status node source businessDate from to limit cursor"
 #define DEAD_LETTER_PARAMS "orderId type reason since status limit cursor"
@@ -27,7 +29,7 @@ static void serve_ws(struct tb_request *req)
 static const struct tb_route routes[] = {
     {BOTH, TB_GET, "/orders", LIST(ORDER_PARAMS, tb_orders_read, tb_orders_query)},
     {EDGE, TB_POST, "/orders", COMMAND(PLACE)},
-    {BOTH, TB_GET, "/orders/stats", LIST("from to groupBy", tb_stats_read, tb_stats_query)},
+    {BOTH, TB_GET, "/orders/stats", SUM("from to groupBy", tb_stats_read, tb_stats_query)},
     {BOTH, TB_GET, "/orders/digests", LIST("start limit of", tb_digests_read, tb_digests_query)},
     {BOTH, TB_GET, "/orders/{id}", SERVE("minVersion wait", tb_order_serve)},
     {EDGE, TB_PUT, "/orders/{id}/address", COMMAND(ADDRESS)},
@@ -248,10 +250,13 @@ static void serve(struct tb_api *api, struct tb_request *req)
 
     if (route->params && !tb_params_read(req, route->params))
         return;
-    if (route->serve)
+    if (route->serve) {
         route->serve(req);
-    else if (!route->read || route->read(req))
-        tb_query_submit(route->is_list ? &api->lists : &api->singles, req, route->query);
+    } else if (!route->read || route->read(req)) {
+        req->cost = route->cost;
+        tb_query_submit(route->cost == TB_QUERY_SINGLE ? &api->singles : &api->lists, req,
+                        route->query);
+    }
 }
 
 void tb_routes_on_request(void *ctx, struct tb_request *req)

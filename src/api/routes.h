@@ -18,7 +18,7 @@ struct tb_route {
     enum tb_command_type command;          /* which one, if serve is tb_order_command_serve */
     bool (*read)(struct tb_request *req);  /* NULL: the query needs nothing of the request */
     tb_query_fn *query;                    /* submitted unless read has refused the request */
-    bool is_list; /* query takes long: it goes to the pool `lists`, not `singles` */
+    enum tb_query_cost cost;               /* of query */
 };
 /* Rows of the table at most. */
 #define TB_ROUTES_MAX 32

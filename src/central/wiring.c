@@ -55,7 +55,7 @@ static int64_t on_generation(void *ctx, int32_t partition)
 static enum tb_code on_nodes(void *ctx, int64_t now_ms, struct tb_arena *arena,
                              struct tb_node_report_list *ret_list, struct tb_error *err)
 {
-    return tb_mongo_list_nodes(((struct central *)ctx)->mongo, now_ms, arena, ret_list, err);
+    return tb_mongo_list_nodes(((struct central *)ctx)->list_mongo, now_ms, arena, ret_list, err);
 }
 
 /* Of several problems it shows the one that matters most. */
@@ -113,6 +113,7 @@ static enum tb_code check_config(const struct tb_config *config, struct tb_error
     if (!tb_config_text(config, TB_MONGO_URI)[0])
         return tb_error_set(err, TB_INVALID,
                             "a central needs [mongo] uri (--mongo-uri mongodb://host:port)");
+    TB_TRY(tb_mongo_check_uri(tb_config_text(config, TB_MONGO_URI), err));
     return tb_view_check_config(config, err);
 }
 
@@ -148,7 +149,7 @@ static enum tb_code open_log(struct central *central, struct tb_error *err)
 static enum tb_code open_view(struct central *central, struct tb_error *err)
 {
     const struct tb_config *config = central->shared.config;
-    const struct tb_mongo_options options = {
+    struct tb_mongo_options options = {
         .uri = tb_config_text(config, TB_MONGO_URI),
         .database = tb_config_text(config, TB_MONGO_DATABASE),
         .topic = central->setup.topic,
@@ -159,10 +160,15 @@ static enum tb_code open_view(struct central *central, struct tb_error *err)
     };
 
     TB_TRY(tb_mongo_new(&options, &central->mongo, err));
+    options.for_queries = true;
+    TB_TRY(tb_mongo_new(&options, &central->list_mongo, err));
+    TB_TRY(tb_mongo_new(&options, &central->order_mongo, err));
     TB_TRY(tb_view_mongo_open(central->mongo, &central->view, err));
     tb_central_open_places(central);
     for (size_t i = 0; i < CENTRAL_QUERY_THREADS; i++)
-        TB_TRY(tb_view_mongo_open_reader(central->mongo, &central->query_views[i], err));
+        TB_TRY(tb_view_mongo_open_reader(i < CENTRAL_LIST_THREADS ? central->list_mongo
+                                                                  : central->order_mongo,
+                                         &central->query_views[i], err));
     return TB_OK;
 }
 
@@ -232,6 +238,8 @@ void tb_central_close(void *ctx)
     for (size_t i = 0; i < CENTRAL_QUERY_THREADS; i++)
         tb_view_reader_free(central->query_views[i]);
     tb_view_free(central->view);
+    tb_mongo_free(central->order_mongo);
+    tb_mongo_free(central->list_mongo);
     tb_mongo_free(central->mongo);
     tb_kafka_setup_release(&central->setup);
     for (size_t i = 0; i < CENTRAL_PAUSES; i++)

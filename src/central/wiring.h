@@ -19,9 +19,7 @@
 #include "query/rebuild/mongo/rebuild_mongo.h"
 
 #define CENTRAL_NAME_SIZE 256
-/* Query threads for lists, sums and dead letters, and for single orders and status pages. Together
- * with the consumer, the heartbeat feed and the rebuild they use fewer connections than the view's
- * pool has. */
+/* Query threads for lists, sums and dead letters, and for single orders and status pages. */
 #define CENTRAL_LIST_THREADS 2
 #define CENTRAL_ORDER_THREADS 3
 #define CENTRAL_QUERY_THREADS (CENTRAL_LIST_THREADS + CENTRAL_ORDER_THREADS)
@@ -36,7 +34,10 @@ struct central {
     struct tb_kafka_setup setup;
     char client_id[CENTRAL_NAME_SIZE], nodes_group[CENTRAL_NAME_SIZE];
     struct tb_outage nodes_outage;
-    struct tb_mongo *mongo;
+    struct tb_mongo *mongo; /* for what decides: the consumer, the heartbeats, the rebuild */
+    /* For people's queries. If a connection fails, its whole pool takes the server for down, and
+     * single orders must not suffer from lists and sums. */
+    struct tb_mongo *list_mongo, *order_mongo;
     struct tb_view *view;
     struct tb_view_reader *query_views[CENTRAL_QUERY_THREADS];
     struct tb_log_writer *dead_letter_writer; /* to the topic of dead letters */

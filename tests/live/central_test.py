@@ -138,7 +138,9 @@ def ends_with_2(folder):
             ("brokers", complaint(folder, *mongo)),
             ("uri", complaint(folder, *kafka)),
             ("URI", complaint(folder, *kafka, "--mongo-uri", "nonsense")),
-            ("unacknowledged writes", complaint(folder, *kafka, "--mongo-uri", "mongodb://a/?w=0")),
+            ("w=0", complaint(folder, *kafka, "--mongo-uri", "mongodb://a/?w=0")),
+            ("readConcernLevel=local", complaint(folder, *kafka, "--mongo-uri",
+                                                 "mongodb://a/?readConcernLevel=local")),
             ("--unknown", complaint(folder, *kafka, *mongo, "--unknown")),
             ("no.such.thing", complaint(folder, *kafka, *mongo,
                                         TILLBOX_KAFKA_PROPERTIES_NO_SUCH_THING="1"))):

@@ -177,6 +177,34 @@ def dropped(central, edge):
                "it is applied", pause=0.2)
 
 
+def refused_by_an_index(mongo, central, edge):
+    """Somebody's unique index refuses an order: the dead letter names it, and all others go on."""
+    with edge.client() as client:
+        def sell():
+            reply = client.ask("POST", "/orders", order_body(1))
+            check(reply.status == 201, f"no order: {reply}")
+            return reply.json()
+
+        node, _, number = sell()["orderNumber"].rpartition("-")
+        taken = f"{node}-{int(number) + 1:06}"
+        mongo.command({"createIndexes": "orders", "indexes": [
+            {"key": {"orderNumber": 1}, "name": "by_number", "unique": True, "sparse": True}]})
+        mongo.command({"insert": "orders", "documents": [
+            {"_id": "of somebody", "orderNumber": taken}]})
+        order, others = sell(), [sell() for _ in range(20)]
+    check(order["orderNumber"] == taken, f"{order} does not have {taken}")
+    for other in others:
+        order_at(central, other["orderId"], "?minVersion=1&wait=30s")
+    eventually(lambda: len(letters(central)) == 1, "there is a letter", pause=0.2)
+    ((letter, told),) = letters(central).items()
+    check(told[:2] == ("apply", order["orderId"]), f"{letter} is {told}")
+    check("unique index by_number of orders" in dlq(central, "show", letter), "it is not named")
+    mongo.command({"dropIndexes": "orders", "index": "by_number"})
+    mongo.command({"delete": "orders", "deletes": [{"q": {"_id": "of somebody"}, "limit": 1}]})
+    dlq(central, "replay", letter)
+    order_at(central, order["orderId"], "?minVersion=1&wait=30s")
+
+
 def gone_when_their_time_is_over(folder, kafka, mongo, central, edge):
     """Dead letters are removed 90 days after they were made, once a record shows that its central's
     clock is not alone in saying so."""
@@ -219,6 +247,7 @@ def test():
             everything_read(one, two)
             mended_in_spite_of_a_kill(one, two, found)
             dropped(two, edge)
+            refused_by_an_index(mongo, two, edge)
             everything_read(one, two)
             clean(mongo, one, two)
             gone_when_their_time_is_over(folder, kafka, mongo, two, edge)

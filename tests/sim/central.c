@@ -125,7 +125,7 @@ static enum tb_code open_log(struct central *central, struct tb_error *err)
 
 static enum tb_code open_view(struct central *central, struct tb_error *err)
 {
-    char uri[48];
+    char uri[80];
     const struct tb_mongo_options options = {
         .uri = uri,
         .database = "tillbox",
@@ -136,7 +136,8 @@ static enum tb_code open_view(struct central *central, struct tb_error *err)
         .random = &central->random.random,
     };
 
-    snprintf(uri, sizeof uri, "mongodb://%s", central->name);
+    /* The database's secondaries lag behind: what a central decides must not come from them. */
+    snprintf(uri, sizeof uri, "mongodb://%s/?readPreference=secondaryPreferred", central->name);
     TB_TRY(tb_mongo_new(&options, &central->mongo, err));
     TB_TRY(tb_view_mongo_open(central->mongo, &central->view, err));
     tb_view_mongo_places(central->view, &central->places);

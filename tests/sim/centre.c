@@ -12,6 +12,7 @@ static void set_mutants(struct sim *sim)
     static const enum mongod_mutant mongod_mutants[SIM_MUTANT_COUNT] = {
         [SIM_MUTANT_MONGO_NO_VERSION_CHECK] = MONGOD_NO_VERSION_CHECK,
         [SIM_MUTANT_DUPLICATE_KEY_IS_FATAL] = MONGOD_FATAL_DUPLICATE,
+        [SIM_MUTANT_STALE_READS] = MONGOD_STALE_READS,
     };
 
     sim->centre.broker.mutant = broker_mutants[sim->mutant];

@@ -126,6 +126,8 @@ static void free_documents(struct mongod_collection *collection)
     for (size_t i = 0; i < collection->count; i++) {
         free(collection->list[i].id);
         bson_destroy(collection->list[i].doc);
+        if (collection->list[i].before)
+            bson_destroy(collection->list[i].before);
     }
     free(collection->list);
     collection->list = NULL;
@@ -140,8 +142,8 @@ static void copy_documents(const struct mongod_collection *from, struct mongod_c
     to->count = from->count;
     to->cap = from->count + 1;
     for (size_t i = 0; i < from->count; i++)
-        to->list[i] =
-            (struct mongod_document){strdup(from->list[i].id), bson_copy(from->list[i].doc)};
+        to->list[i] = (struct mongod_document){.id = strdup(from->list[i].id),
+                                               .doc = bson_copy(from->list[i].doc)};
 }
 
 static void forget_copy(struct centre *centre)

@@ -27,6 +27,8 @@ static void drop_document(struct mongod_document *document)
 {
     free(document->id);
     bson_destroy(document->doc);
+    if (document->before)
+        bson_destroy(document->before);
 }
 
 static void drop_late(struct mongod *mongod)
@@ -96,6 +98,19 @@ static const char *id_of(const bson_t *doc)
     return bson_iter_utf8(&iter, NULL);
 }
 
+/* A secondary goes on having what it has, or gets what the primary had until now. */
+static void set_before(const struct mongod *mongod, struct mongod_document *document)
+{
+    if (*mongod->now_us - document->changed_us < MONGOD_LAG_US) {
+        bson_destroy(document->doc);
+        return;
+    }
+    if (document->before)
+        bson_destroy(document->before);
+    document->before = document->doc;
+    document->changed_us = *mongod->now_us;
+}
+
 /* Takes ownership of the document. */
 static int put(struct mongod *mongod, struct mongod_collection *collection,
                struct mongod_document *place, bson_t *doc)
@@ -108,7 +123,7 @@ static int put(struct mongod *mongod, struct mongod_collection *collection,
     }
     hooks->on_write(hooks->ctx, collection->name, place ? place->doc : NULL, doc);
     if (place) {
-        bson_destroy(place->doc);
+        set_before(mongod, place);
         place->doc = doc;
         return 0;
     }
@@ -117,7 +132,8 @@ static int put(struct mongod *mongod, struct mongod_collection *collection,
         collection->list = realloc(collection->list, collection->cap * sizeof *collection->list);
         TB_ASSERT(collection->list);
     }
-    collection->list[collection->count++] = (struct mongod_document){strdup(id_of(doc)), doc};
+    collection->list[collection->count++] = (struct mongod_document){
+        .id = strdup(id_of(doc)), .doc = doc, .changed_us = *mongod->now_us};
     return 0;
 }
 

@@ -2,7 +2,8 @@
  * (mongod_driver.c defines them, and the linker prefers an executable's own). So all of
  * src/query/mongo runs; the driver with its timeouts and retries does not.
  *
- * All writes that survive form one history. A client may get no answer about its write, or an
+ * All writes that survive form one history. Reads that do not ask for the primary see it
+ * MONGOD_LAG_US late. A client may get no answer about its write, or an
  * error although the write is done, and a write that a client gave up may take effect later.
  *
  *   mongod.c          collections, writes, late writes
@@ -22,10 +23,15 @@
 #define MONGOD_CLIENTS_MAX 4
 #define MONGOD_COLLECTIONS_MAX 9
 #define MONGOD_DUPLICATE_KEY 11000
+/* A secondary has a write so much later than the primary. */
+#define MONGOD_LAG_US INT64_C(20000000)
 
 struct mongod_document {
     char *id;    /* owned */
     bson_t *doc; /* owned */
+    /* What a secondary has of it for MONGOD_LAG_US more; owned; NULL: nothing. */
+    bson_t *before;
+    int64_t changed_us;
 };
 struct mongod_collection {
     char name[64];
@@ -53,7 +59,8 @@ struct mongod_hooks {
 enum mongod_mutant {
     MONGOD_SOUND,
     MONGOD_NO_VERSION_CHECK, /* an order is replaced whatever its version */
-    MONGOD_FATAL_DUPLICATE   /* a duplicate key of an order is reported as a permanent error */
+    MONGOD_FATAL_DUPLICATE,  /* a duplicate key of an order is reported as a permanent error */
+    MONGOD_STALE_READS       /* every read is from a secondary */
 };
 struct mongod {
     struct fake_random random;
@@ -87,10 +94,12 @@ void mongod_write_late(struct mongod *mongod, struct mongod_collection *collecti
 
 /* mongod_query.c */
 bool mongod_matches(const bson_t *doc, const bson_t *filter);
+/* The document as the primary has it, or a secondary; NULL: the secondary has none yet. */
+const bson_t *mongod_document_at(const struct mongod_document *document, bool at_secondary);
 /* Copies of the documents that match, with the sort and limit of opts; projections are ignored.
  * The caller frees the documents and the array. */
-bson_t **mongod_find(const struct mongod_collection *collection, const bson_t *filter,
-                     const bson_t *opts, size_t *ret_count);
+bson_t **mongod_find(const struct mongod_collection *collection, bool at_secondary,
+                     const bson_t *filter, const bson_t *opts, size_t *ret_count);
 /* The _id in the filter; NULL: there is none. */
 const char *mongod_filter_id(const bson_t *filter);
 int mongod_compare(const bson_iter_t *a, const bson_iter_t *b);

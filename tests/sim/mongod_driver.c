@@ -95,6 +95,8 @@ mongoc_client_pool_t *mongoc_client_pool_new_with_error(const mongoc_uri_t *uri,
     (void)error;
     TB_ASSERT(pool && sscanf(host, "central%d", &pool->client.number) == 1);
     pool->client.number--;
+    pool->client.at_secondary =
+        mongoc_read_prefs_get_mode(mongoc_uri_get_read_prefs_t(uri)) != MONGOC_READ_PRIMARY;
     return pool;
 }
 
@@ -197,15 +199,23 @@ static mongoc_cursor_t *new_cursor(const mongoc_collection_t *collection)
     return cursor;
 }
 
+static bool is_at_secondary(const mongoc_client_t *client, const mongoc_read_prefs_t *prefs)
+{
+    if (mongod_now->mutant == MONGOD_STALE_READS)
+        return true;
+    return prefs ? mongoc_read_prefs_get_mode(prefs) != MONGOC_READ_PRIMARY : client->at_secondary;
+}
+
 mongoc_cursor_t *mongoc_collection_find_with_opts(mongoc_collection_t *collection,
                                                   const bson_t *filter, const bson_t *opts,
                                                   const mongoc_read_prefs_t *read_prefs)
 {
     mongoc_cursor_t *cursor = new_cursor(collection);
 
-    (void)read_prefs;
     if (cursor->error.domain == 0)
-        cursor->list = mongod_find(collection->collection, filter, opts, &cursor->count);
+        cursor->list =
+            mongod_find(collection->collection, is_at_secondary(collection->client, read_prefs),
+                        filter, opts, &cursor->count);
     return cursor;
 }
 
@@ -239,15 +249,19 @@ mongoc_cursor_t *mongoc_collection_aggregate(mongoc_collection_t *collection,
 
     (void)flags;
     (void)opts;
-    (void)read_prefs;
     TB_ASSERT(bson_iter_init(&iter, pipeline) &&
               bson_iter_find_descendant(&iter, "pipeline.0.$group.late.$sum", &late));
     if (cursor->error.domain != 0)
         return cursor;
     cursor->list = calloc(collection->collection->count + 1, sizeof(bson_t *));
     TB_ASSERT(cursor->list);
-    for (size_t i = 0; i < collection->collection->count; i++)
-        add_late(cursor, collection->collection->list[i].doc);
+    for (size_t i = 0; i < collection->collection->count; i++) {
+        const bson_t *doc = mongod_document_at(&collection->collection->list[i],
+                                               is_at_secondary(collection->client, read_prefs));
+
+        if (doc)
+            add_late(cursor, doc);
+    }
     return cursor;
 }
 

@@ -10,6 +10,7 @@
 
 struct _mongoc_client_t {
     int number;
+    bool at_secondary; /* what the URI says about reads */
 };
 struct _mongoc_collection_t {
     const mongoc_client_t *client;

@@ -155,17 +155,27 @@ static void sort(bson_t **list, size_t count, const bson_iter_t *keys)
     sorted_by = NULL;
 }
 
-bson_t **mongod_find(const struct mongod_collection *collection, const bson_t *filter,
-                     const bson_t *opts, size_t *ret_count)
+const bson_t *mongod_document_at(const struct mongod_document *document, bool at_secondary)
+{
+    bool lags = at_secondary && *mongod_now->now_us - document->changed_us < MONGOD_LAG_US;
+
+    return lags ? document->before : document->doc;
+}
+
+bson_t **mongod_find(const struct mongod_collection *collection, bool at_secondary,
+                     const bson_t *filter, const bson_t *opts, size_t *ret_count)
 {
     bson_t **found = calloc(collection->count + 1, sizeof(bson_t *));
     size_t count = 0, limit = SIZE_MAX;
     bson_iter_t iter;
 
     TB_ASSERT(found);
-    for (size_t i = 0; i < collection->count; i++)
-        if (mongod_matches(collection->list[i].doc, filter))
-            found[count++] = bson_copy(collection->list[i].doc);
+    for (size_t i = 0; i < collection->count; i++) {
+        const bson_t *doc = mongod_document_at(&collection->list[i], at_secondary);
+
+        if (doc && mongod_matches(doc, filter))
+            found[count++] = bson_copy(doc);
+    }
     if (opts && bson_iter_init_find(&iter, opts, "sort"))
         sort(found, count, &iter);
     if (opts && bson_iter_init_find(&iter, opts, "limit") && bson_iter_as_int64(&iter) > 0)

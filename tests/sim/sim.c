@@ -35,6 +35,7 @@ const char *sim_mutant_name(enum sim_mutant mutant)
         [SIM_MUTANT_ZOMBIE_OFFSET_COMMIT] = "zombie-offset-commit",
         [SIM_MUTANT_MONGO_NO_VERSION_CHECK] = "mongo-no-version-check",
         [SIM_MUTANT_DUPLICATE_KEY_IS_FATAL] = "duplicate-key-is-fatal",
+        [SIM_MUTANT_STALE_READS] = "stale-reads",
         [SIM_MUTANT_DEAD_LETTER_NOT_AWAITED] = "dead-letter-not-awaited",
         [SIM_MUTANT_CONFLICT_IS_DUPLICATE] = "conflict-is-duplicate",
         [SIM_MUTANT_ANY_NODE_IS_KNOWN] = "any-node-is-known",

@@ -74,6 +74,7 @@ enum sim_mutant {
     SIM_MUTANT_ZOMBIE_OFFSET_COMMIT, /* a member commits offsets of partitions that it has lost */
     SIM_MUTANT_MONGO_NO_VERSION_CHECK,  /* an order is replaced whatever its version */
     SIM_MUTANT_DUPLICATE_KEY_IS_FATAL,  /* a duplicate key is taken as a permanent error */
+    SIM_MUTANT_STALE_READS,             /* a central decides by what a secondary has */
     SIM_MUTANT_DEAD_LETTER_NOT_AWAITED, /* offsets go before the dead letter */
     SIM_MUTANT_APPLY_OVER_GAP,          /* a dead letter counts as applied */
     SIM_MUTANT_CONFLICT_IS_DUPLICATE,   /* the centre does not know which event made a version */

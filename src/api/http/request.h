@@ -93,6 +93,13 @@ typedef enum tb_code tb_query_fn(struct tb_api *api, const struct tb_query_conte
                                  struct tb_request *req, struct tb_reply *reply,
                                  struct tb_error *err);
 
+/* What a query may take: TB_QUERY_SINGLE goes to the pool `singles`, the others to `lists`. */
+enum tb_query_cost {
+    TB_QUERY_SINGLE,
+    TB_QUERY_LIST,
+    TB_QUERY_SUM /* may read all orders */
+};
+
 struct tb_request {
     enum tb_request_state state; /* changed by tb_request_move only */
     struct tb_api *api;          /* the API that serves it */
@@ -128,7 +135,8 @@ struct tb_request {
     void (*on_done)(struct tb_request *req);
     /* Called when the worker takes too long. It fills the reply with a refusal. */
     void (*on_timeout)(struct tb_request *req);
-    tb_query_fn *query;     /* for a query thread to run */
+    tb_query_fn *query; /* for a query thread to run */
+    enum tb_query_cost cost;
     struct tb_reply result; /* the result of query */
 };
 

@@ -9,20 +9,40 @@ void tb_query_pool_init(struct tb_query_pool *pool, struct tb_inflight *inflight
     TB_ASSERT(pthread_cond_init(&pool->changed, NULL) == 0);
 }
 
+/* The oldest request that may run now; NULL: none. */
+static struct tb_request *pop(struct tb_query_pool *pool)
+{
+    const struct tb_request *other = pool->queue.first;
+    const struct tb_request *sum = pool->sum_runs ? NULL : pool->sums.first;
+
+    if (!sum || (other && other->started_ms < sum->started_ms))
+        return tb_request_queue_pop(&pool->queue);
+    pool->sum_runs = true;
+    return tb_request_queue_pop(&pool->sums);
+}
+
 /* Waits for the next request; NULL: the pool stops and none is left. */
 static struct tb_request *take(struct tb_query_pool *pool, bool *ret_stopping)
 {
     struct tb_request *req;
 
     pthread_mutex_lock(&pool->lock);
-    while (!pool->queue.first && !pool->stopping)
+    while (!(req = pop(pool)) && !pool->stopping)
         pthread_cond_wait(&pool->changed, &pool->lock);
-    req = tb_request_queue_pop(&pool->queue);
     if (req)
         pool->waiting--;
     *ret_stopping = pool->stopping;
     pthread_mutex_unlock(&pool->lock);
     return req;
+}
+
+/* Another thread may run the next sum. */
+static void end_sum(struct tb_query_pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    pool->sum_runs = false;
+    pthread_cond_signal(&pool->changed);
+    pthread_mutex_unlock(&pool->lock);
 }
 
 /* Turns the outcome of a query into a reply. */
@@ -52,6 +72,8 @@ static void *query_main(void *arg)
     while ((req = take(thread->pool, &stopping))) {
         if (!stopping)
             run_query(thread->pool, &thread->context, req, &req->result);
+        if (req->cost == TB_QUERY_SUM)
+            end_sum(thread->pool);
         tb_completion_post(thread->pool->inflight, req);
     }
     return NULL;
@@ -129,7 +151,7 @@ bool tb_query_try_submit(struct tb_query_pool *pool, struct tb_request *req, tb_
     bool has_room = pool->waiting < TB_QUERY_QUEUE_MAX;
     if (has_room) {
         tb_inflight_add(pool->inflight, req);
-        tb_request_queue_push(&pool->queue, req);
+        tb_request_queue_push(req->cost == TB_QUERY_SUM ? &pool->sums : &pool->queue, req);
         pool->waiting++;
         pthread_cond_signal(&pool->changed);
     }

@@ -1,7 +1,7 @@
 /* Query pool: threads for queries that may take long or wait for a database.
  *
- * A pool has one queue, and a thread for each query context; the next free thread takes the oldest
- * request.
+ * A pool has a thread for each query context. The next free thread takes the oldest request, but a
+ * sum only if none runs: so slow sums leave the other threads to lists.
  *
  * Thread:  the api thread; each query thread owns the readers of its context.
  * Memory:  a request belongs to the pool until it is posted to the completion queue.
@@ -40,8 +40,9 @@ struct tb_query_pool {
     size_t thread_count;
     pthread_mutex_t lock; /* of the fields below */
     pthread_cond_t changed;
-    struct tb_request_queue queue;
-    size_t waiting;
+    struct tb_request_queue queue, sums;
+    size_t waiting; /* in both queues */
+    bool sum_runs;
     bool stopping;
 };
 void tb_query_pool_init(struct tb_query_pool *pool, struct tb_inflight *inflight);

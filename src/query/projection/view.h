@@ -129,6 +129,10 @@ struct tb_view_reader_ops {
     /* Appends the order's document (as tb_order_encode writes it) to ret_doc. TB_NOT_FOUND. */
     enum tb_code (*get)(struct tb_view_reader *reader, struct tb_str order_id,
                         struct tb_buf *ret_doc, int64_t *ret_version, struct tb_error *err);
+    /* The same for a client that waits for a version: reads no document that is older than those
+     * of `versions`. NULL: get reads none either. */
+    enum tb_code (*get_latest)(struct tb_view_reader *reader, struct tb_str order_id,
+                               struct tb_buf *ret_doc, int64_t *ret_version, struct tb_error *err);
     /* Lists the newest orders first: by placedAt, then by order id, both falling. *ret_more: there
      * are further ones. */
     enum tb_code (*list)(struct tb_view_reader *reader, const struct tb_list_filter *filter,

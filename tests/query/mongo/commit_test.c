@@ -125,6 +125,87 @@ START_TEST(a_refused_order_is_named_and_not_counted)
 }
 END_TEST
 
+/* Somebody has made a unique index. The order that it refuses is named with the index and is not
+ * counted, all others are written; without the index the same plan is committed whole. */
+START_TEST(a_foreign_unique_index_is_named)
+{
+    struct tb_error err = {0};
+    struct tb_event events[4];
+    struct tb_record records[4];
+
+    mongo_db_command(&f.db,
+                     "{\"createIndexes\":\"orders\",\"indexes\":[{\"key\":{\"customerId\":1},"
+                     "\"name\":\"one order each\",\"unique\":true}]}");
+    for (int i = 0; i < 4; i++) {
+        place(HISTORY_START_MS, i, &events[i], &records[i]);
+        events[i].order.customer_id = i == 0 || i == 2 ? TB_STR("C-1")
+                                      : i == 1         ? TB_STR("C-2")
+                                                       : TB_STR("C-3");
+        history_record(&f.arena, &events[i], i + 1, &records[i]);
+        records[i].offset = i;
+    }
+    mongo_plan(f.view, &f.plan, 0, records, 1, true);
+    mongo_commit(f.view, &f.plan);
+    for (int attempt = 0; attempt < 2; attempt++) {
+        mongo_plan(f.view, &f.plan, 0, records, 4, true);
+        ck_assert_int_eq(f.view->ops->commit(f.view, &f.plan, &err), TB_INVALID);
+        ck_assert_str_eq(f.plan.orders[f.view->refused_index]->order.order_id, events[2].order_id);
+        ck_assert_msg(strstr(err.text, "unique index one order each of orders"), "%s", err.text);
+        ck_assert_int_eq(mongo_db_count(&f.db, "orders", "{}"), 3);
+        ck_assert_int_eq(mongo_db_count(&f.db, "sales_by_day", "{\"parts.undone\":2}"), 1);
+        ck_assert_int_eq(mongo_db_count(&f.db, "positions", "{\"next\":{\"$gt\":1}}"), 0);
+    }
+    mongo_db_command(&f.db, "{\"dropIndexes\":\"orders\",\"index\":\"one order each\"}");
+    mongo_commit(f.view, &f.plan);
+    ck_assert_int_eq(mongo_db_count(&f.db, "orders", "{}"), 4);
+    ck_assert_int_eq(mongo_db_count(&f.db, "sales_by_day", "{\"parts.undone\":2}"), 0);
+}
+END_TEST
+
+/* A change of an order can be refused by such an index, too. The order stays as it was. */
+START_TEST(a_foreign_unique_index_refuses_a_change)
+{
+    struct tb_error err = {0};
+    struct tb_event event;
+    struct tb_record record;
+    char filter[120];
+
+    place(HISTORY_START_MS, 0, &event, &record);
+    mongo_plan(f.view, &f.plan, 0, &record, 1, true);
+    mongo_commit(f.view, &f.plan);
+    mongo_db_command(&f.db, "{\"createIndexes\":\"orders\",\"indexes\":[{\"key\":{\"version\":1},"
+                            "\"name\":\"by_version\",\"unique\":true}]}");
+    mongo_db_command(&f.db, "{\"insert\":\"orders\",\"documents\":[{\"_id\":\"foreign\","
+                            "\"version\":{\"$numberLong\":\"2\"}}]}");
+    f.plan.orders[0]->exists = true;
+    f.plan.orders[0]->order.version = 2;
+    ck_assert_int_eq(f.view->ops->commit(f.view, &f.plan, &err), TB_INVALID);
+    ck_assert_msg(strstr(err.text, "unique index by_version"), "%s", err.text);
+    snprintf(filter, sizeof filter, "{\"_id\":\"%s\",\"version\":1}", event.order_id);
+    ck_assert_int_eq(mongo_db_count(&f.db, "orders", filter), 1);
+}
+END_TEST
+
+/* Elsewhere such an index is no order's fault: nothing that it refuses counts as written. */
+START_TEST(a_foreign_unique_index_elsewhere_is_an_outage)
+{
+    struct tb_error err = {0};
+    struct tb_record records[2];
+
+    for (int i = 0; i < 2; i++)
+        records[i] = (struct tb_record){.offset = i, .value = TB_STR("no order")};
+    mongo_db_command(&f.db,
+                     "{\"createIndexes\":\"dead_letters\",\"indexes\":[{\"key\":{\"partition\":1},"
+                     "\"name\":\"one_each\",\"unique\":true}]}");
+    mongo_plan(f.view, &f.plan, 0, records, 2, true);
+    ck_assert_int_eq(f.view->ops->commit(f.view, &f.plan, &err), TB_UNAVAILABLE);
+    ck_assert_msg(strstr(err.text, "unique index one_each"), "%s", err.text);
+    mongo_db_command(&f.db, "{\"dropIndexes\":\"dead_letters\",\"index\":\"one_each\"}");
+    mongo_commit(f.view, &f.plan);
+    ck_assert_int_eq(mongo_db_count(&f.db, "dead_letters", "{}"), 2);
+}
+END_TEST
+
 /* The current reader of the partition takes a refused order out of its day. If an earlier reader
  * commits the same plan late, it neither adds the order again nor takes out written ones. */
 START_TEST(an_earlier_reader_does_not_change_a_day)
@@ -307,33 +388,6 @@ START_TEST(dead_letters_are_stored_once_and_expire)
 }
 END_TEST
 
-START_TEST(a_uri_with_unacknowledged_writes_is_refused)
-{
-    static const struct {
-        const char *uri;
-        enum tb_code code;
-    } cases[] = {
-        {"mongodb://127.0.0.1:1/?w=0", TB_INVALID},
-        {"mongodb://127.0.0.1:1/?journal=false", TB_INVALID},
-        {"mongodb://127.0.0.1:1/?w=majority", TB_OK},
-        {"mongodb://127.0.0.1:1/?socketTimeoutMS=77", TB_OK},
-        {"http://127.0.0.1/", TB_INVALID},
-    };
-
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct tb_mongo *mongo = NULL;
-        struct tb_error err = {0};
-        enum tb_code code =
-            tb_mongo_new(&(struct tb_mongo_options){cases[i].uri, "tillbox", "order-events", 500,
-                                                    0, &tb_clock_system, &tb_random_system},
-                         &mongo, &err);
-
-        ck_assert_msg(code == cases[i].code, "%s: %s", cases[i].uri, err.text);
-        tb_mongo_free(mongo);
-    }
-}
-END_TEST
-
 START_TEST(preparing_again_changes_nothing)
 {
     struct tb_error err = {0};
@@ -363,12 +417,14 @@ int main(void)
     tcase_add_test(tc, an_order_is_loaded_as_it_was_written);
     tcase_add_test(tc, a_stub_is_kept_and_not_served);
     tcase_add_test(tc, a_refused_order_is_named_and_not_counted);
+    tcase_add_test(tc, a_foreign_unique_index_is_named);
+    tcase_add_test(tc, a_foreign_unique_index_refuses_a_change);
+    tcase_add_test(tc, a_foreign_unique_index_elsewhere_is_an_outage);
     tcase_add_test(tc, an_earlier_reader_does_not_change_a_day);
     tcase_add_test(tc, a_sum_beyond_64_bits_is_exact);
     tcase_add_test(tc, late_orders_raise_the_revision);
     tcase_add_test(tc, a_day_ends_by_the_clock_of_its_node);
     tcase_add_test(tc, dead_letters_are_stored_once_and_expire);
-    tcase_add_test(tc, a_uri_with_unacknowledged_writes_is_refused);
     tcase_add_test(tc, preparing_again_changes_nothing);
     suite_add_tcase(suite, tc);
     status = test_main(suite);

@@ -155,6 +155,45 @@ START_TEST(a_server_that_is_down_is_waited_for_once)
 }
 END_TEST
 
+static bool ignore(void *ctx, struct tb_str order_id, int64_t placed_at_ms, struct tb_str doc)
+{
+    (void)ctx, (void)order_id, (void)placed_at_ms, (void)doc;
+    return true;
+}
+
+/* A list whose connection fails makes its own pool take the server for down, and no other. */
+START_TEST(a_failed_list_fails_no_single_order)
+{
+    const struct tb_list_filter all = {.limit = 10};
+    struct tb_mongo *list_mongo = mongo_db_for_queries(&f.db);
+    struct tb_mongo *order_mongo = mongo_db_for_queries(&f.db);
+    struct tb_view_reader *lists = NULL, *singles = NULL;
+    struct tb_buf doc = {0};
+    struct tb_error err = {0};
+    int64_t version = 0;
+    bool more = false;
+
+    history_make(&f.history, &f.fake, &(struct history_options){20, 0, 0});
+    mongo_feed(f.view, &f.history, 0, 100);
+    ck_ok(tb_view_mongo_open_reader(list_mongo, &lists, &err));
+    ck_ok(tb_view_mongo_open_reader(order_mongo, &singles, &err));
+    const struct tb_str id = tb_str_of(f.history.orders[0].order.order_id);
+    ck_ok(lists->ops->list(lists, &all, ignore, NULL, &more, &err));
+    ck_ok(singles->ops->get(singles, id, &doc, &version, &err));
+    mongo_server_do("freeze");
+    ck_assert_int_eq(lists->ops->list(lists, &all, ignore, NULL, &more, &err), TB_UNAVAILABLE);
+    mongo_server_do("thaw");
+    ck_ok(singles->ops->get(singles, id, &doc, &version, &err));
+    ck_assert_int_eq(lists->ops->list(lists, &all, ignore, NULL, &more, &err), TB_UNAVAILABLE);
+    ck_assert_ptr_nonnull(strstr(err.text, "a moment ago"));
+    tb_view_reader_free(singles);
+    tb_view_reader_free(lists);
+    tb_mongo_free(order_mongo);
+    tb_mongo_free(list_mongo);
+    tb_buf_release(&doc);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("view_mongo_fault");
@@ -173,6 +212,7 @@ int main(void)
     tcase_add_test(tc, a_killed_server_neither_loses_nor_doubles);
     tcase_add_test(tc, calls_to_a_frozen_server_fail_in_time);
     tcase_add_test(tc, a_server_that_is_down_is_waited_for_once);
+    tcase_add_test(tc, a_failed_list_fails_no_single_order);
     suite_add_tcase(suite, tc);
     status = test_main(suite);
     mongo_server_end();

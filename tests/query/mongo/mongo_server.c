@@ -68,6 +68,14 @@ void mongo_server_begin(void)
     read_address(server.dir);
 }
 
+void mongo_server_begin_set(void)
+{
+    unsetenv("TB_MONGO_URI");
+    unsetenv("TB_MONGO_DIR");
+    setenv("TB_MONGO_REPLICA_SET", "yes", 1);
+    mongo_server_begin();
+}
+
 void mongo_server_end(void)
 {
     char command[300];
@@ -99,7 +107,7 @@ void mongo_server_do(const char *verb)
     ck_assert_int_eq(run(verb), 0);
 }
 
-struct tb_mongo *mongo_db_again(const struct mongo_db *db, int bulk_size)
+static struct tb_mongo *open_again(const struct mongo_db *db, int bulk_size, bool for_queries)
 {
     struct tb_error err = {0};
     struct tb_mongo *mongo = NULL;
@@ -109,14 +117,26 @@ struct tb_mongo *mongo_db_again(const struct mongo_db *db, int bulk_size)
                                                   .topic = "order-events",
                                                   .bulk_size = bulk_size,
                                                   .clock = &tb_clock_system,
-                                                  .random = &tb_random_system},
+                                                  .random = &tb_random_system,
+                                                  .for_queries = for_queries},
                        &mongo, &err));
     return mongo;
+}
+
+struct tb_mongo *mongo_db_again(const struct mongo_db *db, int bulk_size)
+{
+    return open_again(db, bulk_size, false);
+}
+
+struct tb_mongo *mongo_db_for_queries(const struct mongo_db *db)
+{
+    return open_again(db, 1, true);
 }
 
 void mongo_db_open(struct mongo_db *db, int bulk_size)
 {
     struct tb_error err = {0};
+    mongoc_read_prefs_t *primary;
     char warning[240];
 
     *db = (struct mongo_db){0};
@@ -125,6 +145,9 @@ void mongo_db_open(struct mongo_db *db, int bulk_size)
     ck_ok(tb_mongo_prepare(db->mongo, warning, &err));
     db->client = mongoc_client_new(mongo_server_uri());
     ck_assert_ptr_nonnull(db->client);
+    primary = mongoc_read_prefs_new(MONGOC_READ_PRIMARY); /* whatever the URI says */
+    mongoc_client_set_read_prefs(db->client, primary);
+    mongoc_read_prefs_destroy(primary);
 }
 
 void mongo_db_close(struct mongo_db *db)

@@ -11,6 +11,9 @@
 #include <mongoc/mongoc.h>
 
 void mongo_server_begin(void); /* call it first in main */
+/* The same, but a server of its own, which is the primary of a replica set. The set's secondary
+ * answers every find with nothing. */
+void mongo_server_begin_set(void);
 void mongo_server_end(void);
 const char *mongo_server_uri(void);
 void mongo_server_limits(const char *options); /* URI options, "key=value&..." */
@@ -27,6 +30,8 @@ void mongo_db_open(struct mongo_db *db, int bulk_size);
 void mongo_db_close(struct mongo_db *db); /* drops the database */
 /* Opens the same database once more, for a second writer or reader. */
 struct tb_mongo *mongo_db_again(const struct mongo_db *db, int bulk_size);
+/* The same for people's queries. */
+struct tb_mongo *mongo_db_for_queries(const struct mongo_db *db);
 /* The documents of a collection, sorted by _id, each a line of canonical JSON; the caller frees
  * it. */
 char *mongo_db_dump(const struct mongo_db *db, const char *collection);

@@ -11,12 +11,20 @@ import de.bwaldvogel.mongo.backend.h2.H2Database;
 import de.bwaldvogel.mongo.bson.Document;
 import de.bwaldvogel.mongo.wire.message.MongoMessage;
 import io.netty.channel.Channel;
+import java.net.InetSocketAddress;
+import java.util.List;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.Supplier;
 import org.h2.mvstore.MVMap;
 import org.h2.mvstore.MVStore;
 
-/** java -cp 'classes:lib/*' MongoService HOST PORT FILE: serves until SIGTERM. */
+/**
+ * java -cp 'classes:lib/*' MongoService HOST PORT FILE: serves until SIGTERM.
+ *
+ * With TB_MONGO_REPLICA_SET in the environment it is the primary of the set rs0, and a secondary
+ * listens on a free port. The secondary is as far behind as one can be: all its collections are
+ * empty.
+ */
 public class MongoService {
     /**
      * The server's own collections look into an index only if the filter has the index's fields and
@@ -54,8 +62,31 @@ public class MongoService {
         /** Commands hold it shared; the commit of the file holds it alone. */
         private final ReentrantReadWriteLock gate = new ReentrantReadWriteLock(true);
 
+        /** The members of the replica set, the primary first; empty: a server of its own. */
+        private List<String> members = List.of();
+
         DurableBackend(MVStore store) {
             super(store);
+        }
+
+        private boolean isOfSecondary(Channel channel) {
+            return members.size() > 1 && members.get(1).endsWith(
+                ":" + ((InetSocketAddress) channel.localAddress()).getPort());
+        }
+
+        private Document asMember(Document answer, boolean secondary) {
+            return answer.append("ismaster", !secondary).append("secondary", secondary)
+                .append("setName", "rs0").append("setVersion", 1).append("hosts", members)
+                .append("primary", members.get(0)).append("me", members.get(secondary ? 1 : 0));
+        }
+
+        private static Document ofSecondary(String database, String command, Document query) {
+            if (command.equals("find") || command.equals("aggregate")) {
+                return new Document("cursor", new Document("id", 0L)
+                    .append("ns", database + "." + query.get(command))
+                    .append("firstBatch", List.of())).append("ok", 1.0);
+            }
+            return new Document("ok", 0.0).append("code", 10107).append("errmsg", "not primary");
         }
 
         /** An inner class has its outer object before the server's constructor opens collections. */
@@ -107,6 +138,13 @@ public class MongoService {
         @Override
         public Document handleCommand(Channel channel, String database, String command,
                                       Document query) {
+            if (!members.isEmpty() && command.equalsIgnoreCase("isMaster")) {
+                return asMember(super.handleCommand(channel, database, command, query),
+                                isOfSecondary(channel));
+            }
+            if (isOfSecondary(channel)) {
+                return ofSecondary(database, command, query);
+            }
             return handle(() -> super.handleCommand(channel, database, command, query));
         }
 
@@ -118,8 +156,15 @@ public class MongoService {
 
     public static void main(String[] args) {
         MVStore store = new MVStore.Builder().fileName(args[2]).autoCommitDisabled().open();
-        MongoServer server = new MongoServer(new DurableBackend(store));
+        DurableBackend backend = new DurableBackend(store);
+        MongoServer server = new MongoServer(backend);
 
+        if (System.getenv("TB_MONGO_REPLICA_SET") != null) {
+            MongoServer secondary = new MongoServer(backend);
+            secondary.bind(args[0], 0);
+            backend.members = List.of(args[0] + ":" + args[1],
+                                      args[0] + ":" + secondary.getLocalAddress().getPort());
+        }
         Runtime.getRuntime().addShutdownHook(new Thread(server::shutdownNow));
         server.bind(args[0], Integer.parseInt(args[1]));
     }

@@ -30,11 +30,13 @@ static enum tb_code read_order(struct tb_api *api, const struct tb_query_context
     struct get_order *get = req->handler_data;
     struct tb_str order_id = tb_str_of(req->order_id);
     struct tb_buf *out = &reply->answer.body;
+    const struct tb_view_reader_ops *ops = context->view->ops;
+    bool latest = get->waiter.min_version > 0 && ops->get_latest;
 
     get->found_version = 0;
     tb_buf_clear(out);
-    enum tb_code code =
-        context->view->ops->get(context->view, order_id, out, &get->found_version, err);
+    enum tb_code code = (latest ? ops->get_latest : ops->get)(context->view, order_id, out,
+                                                              &get->found_version, err);
     if (code != TB_OK && code != TB_NOT_FOUND)
         return code;
     if (get->found_version < get->waiter.min_version) {

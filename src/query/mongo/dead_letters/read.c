@@ -102,9 +102,10 @@ enum tb_code tb_mongo_count_open_dead_letters(const struct tb_mongo_client *clie
     TB_CLEANUP(tb_bson_free) bson_t *filter = BCON_NEW("status", BCON_UTF8("open"));
     TB_CLEANUP(tb_mongo_collection_free)
     mongoc_collection_t *collection = tb_mongo_collection(client, COLLECTION);
+    TB_CLEANUP(tb_bson_free) bson_t *opts = tb_mongo_read_opts(client, NULL);
     bson_error_t error = {0};
-    int64_t count =
-        mongoc_collection_count_documents(collection, filter, NULL, NULL, NULL, &error);
+    int64_t count = mongoc_collection_count_documents(collection, filter, opts, client->read_prefs,
+                                                      NULL, &error);
 
     if (count < 0)
         return tb_mongo_read_error(err, client->mongo, &error, "counting dead letters");

@@ -11,6 +11,8 @@ void tb_mongo_ops_clear(struct tb_mongo_op *ops, size_t count)
     for (size_t i = 0; ops && i < count; i++) {
         tb_bson_free(&ops[i].filter);
         tb_bson_free(&ops[i].document);
+        bson_free(ops[i].index);
+        ops[i].index = NULL;
     }
 }
 
@@ -40,9 +42,13 @@ enum tb_code tb_mongo_check_ops(const struct tb_mongo_op *ops, size_t count, con
                                 struct tb_error *err)
 {
     for (size_t i = 0; i < count; i++) {
-        if (ops[i].code == 0 || ops[i].code == TB_MONGO_DUPLICATE_KEY)
+        if (ops[i].code == 0 || (ops[i].code == TB_MONGO_DUPLICATE_KEY && !ops[i].index))
             continue;
         err->native = ops[i].code;
+        if (ops[i].index)
+            return tb_error_set(err, TB_UNAVAILABLE,
+                                "%s: refused by the unique index %.100s, which is not tillbox's",
+                                what, ops[i].index);
         /* 14031: OutOfDiskSpace */
         return tb_error_set(err, ops[i].code == 14031 ? TB_FULL : TB_UNAVAILABLE,
                             "%s: the server's error %d", what, ops[i].code);
@@ -67,6 +73,32 @@ static bool append(mongoc_bulk_operation_t *bulk, const struct tb_mongo_op *op,
         bulk, op->filter, op->document, op->kind == TB_MONGO_UPSERT ? upsert : NULL, error);
 }
 
+/* The text is "E11000 duplicate key error collection: tillbox.orders index: NAME dup key: ...",
+ * with a collation before the key if the index has one. NULL: it is the index of _id, or the text
+ * names none; then the key is taken for _id's. The caller frees the name. */
+static char *index_of_duplicate(struct tb_str text)
+{
+    static const char before[] = " index: ";
+    static const char *const behind[] = {" collation: ", " dup key"};
+    char *copy = text.ptr ? bson_strndup(text.ptr, text.len) : NULL;
+    const char *name = copy ? strstr(copy, before) : NULL;
+    char *index = NULL;
+
+    if (name) {
+        name += sizeof before - 1;
+        for (size_t i = 0; i < sizeof behind / sizeof *behind; i++) {
+            char *end = strstr(name, behind[i]);
+
+            if (end)
+                *end = '\0';
+        }
+        if (name[0] != '\0' && strcmp(name, "_id_") != 0)
+            index = bson_strdup(name);
+    }
+    bson_free(copy);
+    return index;
+}
+
 /* Copies each write error's code to its op. Returns the number of errors; SIZE_MAX: one of them
  * names no op. */
 static size_t read_write_errors(const bson_iter_t *errors, struct tb_mongo_op **sent, size_t count)
@@ -77,6 +109,7 @@ static size_t read_write_errors(const bson_iter_t *errors, struct tb_mongo_op **
     if (!BSON_ITER_HOLDS_ARRAY(errors) || !bson_iter_recurse(errors, &list))
         return SIZE_MAX;
     for (; bson_iter_next(&list); failed++) {
+        struct tb_str text = {0};
         int64_t index = -1;
         int code = 0;
 
@@ -85,11 +118,16 @@ static size_t read_write_errors(const bson_iter_t *errors, struct tb_mongo_op **
         field = one;
         if (bson_iter_find(&field, "index"))
             index = tb_bson_get_int(&field);
+        field = one;
+        if (bson_iter_find(&field, "errmsg"))
+            text = tb_bson_get_str(&field);
         if (bson_iter_find(&one, "code"))
             code = (int)tb_bson_get_int(&one);
         if (index < 0 || (size_t)index >= count || code == 0)
             return SIZE_MAX;
         sent[index]->code = code;
+        if (code == TB_MONGO_DUPLICATE_KEY && !sent[index]->index)
+            sent[index]->index = index_of_duplicate(text);
     }
     return failed;
 }
@@ -193,8 +231,11 @@ enum tb_code tb_mongo_bulk(const struct tb_mongo_client *client, const char *col
     sorted = by_kind(ops, count);
     if (!sorted)
         return tb_mongo_no_memory(err);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         ops[i].code = 0;
+        bson_free(ops[i].index);
+        ops[i].index = NULL;
+    }
     while (code == TB_OK && sent < count) {
         size_t size = command_size(sorted + sent, count - sent, (size_t)client->mongo->bulk_size);
 

@@ -16,6 +16,8 @@ struct tb_mongo_op {
     bson_t *filter;   /* owned; NULL in an insert */
     bson_t *document; /* owned */
     int code;         /* result: 0, or the server's error code for this op */
+    char *index;      /* owned; of a duplicate key, the unique index, unless it is that of _id: we
+                       * make no other, so somebody else has made this one */
     size_t tag;       /* for the caller's own use */
 };
 /* Sends the ops in any order, at most bulk_size in a command. TB_OK: each op with code 0 is done
@@ -23,7 +25,7 @@ struct tb_mongo_op {
 TB_CHECKED enum tb_code tb_mongo_bulk(const struct tb_mongo_client *client, const char *collection,
                                       struct tb_mongo_op *ops, size_t count, struct tb_error *err);
 /* The same for ops whose document may already be there: TB_OK means that each op has code 0 or
- * TB_MONGO_DUPLICATE_KEY. what: for the error's text. */
+ * TB_MONGO_DUPLICATE_KEY of its _id. what: for the error's text. */
 TB_CHECKED enum tb_code tb_mongo_write(const struct tb_mongo_client *client,
                                        const char *collection, struct tb_mongo_op *ops,
                                        size_t count, const char *what, struct tb_error *err);
@@ -34,8 +36,8 @@ TB_CHECKED enum tb_code tb_mongo_write_one(const struct tb_mongo_client *client,
 void tb_mongo_ops_clear(struct tb_mongo_op *ops, size_t count);
 /* True: the server refuses this document however often it is sent. */
 bool tb_mongo_is_permanent(int code);
-/* TB_OK if each op has code 0 or TB_MONGO_DUPLICATE_KEY, otherwise the error of the first one that
- * has not. */
+/* TB_OK if each op has code 0 or TB_MONGO_DUPLICATE_KEY of its _id, otherwise the error of the
+ * first one that has not. */
 TB_CHECKED enum tb_code tb_mongo_check_ops(const struct tb_mongo_op *ops, size_t count,
                                            const char *what, struct tb_error *err);
 

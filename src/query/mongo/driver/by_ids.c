@@ -36,8 +36,7 @@ static bool call_each(const bson_t *doc, const struct place *places, size_t coun
 }
 
 enum tb_code tb_mongo_find_by_ids(const struct tb_mongo_client *client, const char *collection,
-                                  const struct tb_str *ids, size_t count, bool from_primary,
-                                  const bson_t *opts,
+                                  const struct tb_str *ids, size_t count, const bson_t *opts,
                                   bool (*each)(void *ctx, size_t at, const bson_t *doc), void *ctx,
                                   struct tb_error *err)
 {
@@ -52,10 +51,7 @@ enum tb_code tb_mongo_find_by_ids(const struct tb_mongo_client *client, const ch
     for (size_t i = 0; i < count; i++)
         places[i] = (struct place){ids[i], i};
     qsort(places, count, sizeof *places, by_id);
-    if (from_primary)
-        tb_mongo_find_primary(&cursor, client, collection, filter);
-    else
-        tb_mongo_find(&cursor, client, collection, filter, opts);
+    tb_mongo_find(&cursor, client, collection, filter, opts);
     while ((doc = tb_mongo_cursor_next(&cursor))) {
         if (!call_each(doc, places, count, each, ctx))
             return tb_mongo_no_memory(err);
@@ -87,6 +83,5 @@ enum tb_code tb_mongo_read_versions(const struct tb_mongo_client *client, const 
     struct versions versions = {ret_versions, with_stubs};
 
     memset(ret_versions, 0, count * sizeof *ret_versions);
-    return tb_mongo_find_by_ids(client, orders, ids, count, /* from_primary= */ false, opts,
-                                note_version, &versions, err);
+    return tb_mongo_find_by_ids(client, orders, ids, count, opts, note_version, &versions, err);
 }

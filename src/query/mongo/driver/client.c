@@ -1,84 +1,11 @@
 #include "query/mongo/driver/client.h"
 #include "query/mongo/driver/bson.h"
+#include "query/mongo/driver/uri.h"
 #include <stdlib.h>
 
-/* Shorter than the time after which Kafka removes a consumer from its group, because the consumer
- * waits for the server between two polls. */
-#define SERVER_SELECTION_MS 5000
-#define CONNECT_MS 3000
-#define SOCKET_MS 10000
-#define WRITE_CONCERN_MS 5000
-#define WAIT_QUEUE_MS 2000
-/* Connections for the consumer, the readers of the API, the heartbeats and the rebuild. */
-#define POOL_SIZE 10
-
-static bool set_open_int(mongoc_uri_t *uri, const char *option, int32_t value)
-{
-    return mongoc_uri_has_option(uri, option) ||
-           mongoc_uri_set_option_as_int32(uri, option, value);
-}
-
-static bool set_open_limits(mongoc_uri_t *uri)
-{
-    return set_open_int(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, SERVER_SELECTION_MS) &&
-           set_open_int(uri, MONGOC_URI_CONNECTTIMEOUTMS, CONNECT_MS) &&
-           set_open_int(uri, MONGOC_URI_SOCKETTIMEOUTMS, SOCKET_MS) &&
-           set_open_int(uri, MONGOC_URI_WAITQUEUETIMEOUTMS, WAIT_QUEUE_MS) &&
-           set_open_int(uri, MONGOC_URI_MAXPOOLSIZE, POOL_SIZE);
-}
-
-static void set_read_concern(mongoc_uri_t *uri)
-{
-    const mongoc_read_concern_t *given = mongoc_uri_get_read_concern(uri);
-    mongoc_read_concern_t *concern;
-
-    if (given && mongoc_read_concern_get_level(given))
-        return;
-    concern = mongoc_read_concern_new();
-    mongoc_read_concern_set_level(concern, MONGOC_READ_CONCERN_LEVEL_MAJORITY);
-    mongoc_uri_set_read_concern(uri, concern);
-    mongoc_read_concern_destroy(concern);
-}
-
-/* Completes the write concern. False: the URI asks for unacknowledged writes. */
-static bool set_write_concern(mongoc_uri_t *uri)
-{
-    mongoc_write_concern_t *concern = mongoc_write_concern_copy(mongoc_uri_get_write_concern(uri));
-    int32_t w = mongoc_write_concern_get_w(concern);
-    bool confirmed = w != MONGOC_WRITE_CONCERN_W_UNACKNOWLEDGED &&
-                     w != MONGOC_WRITE_CONCERN_W_ERRORS_IGNORED &&
-                     !(mongoc_write_concern_journal_is_set(concern) &&
-                       !mongoc_write_concern_get_journal(concern));
-
-    if (w == MONGOC_WRITE_CONCERN_W_DEFAULT)
-        mongoc_write_concern_set_w(concern, MONGOC_WRITE_CONCERN_W_MAJORITY);
-    mongoc_write_concern_set_journal(concern, true);
-    if (mongoc_write_concern_get_wtimeout_int64(concern) == 0)
-        mongoc_write_concern_set_wtimeout_int64(concern, WRITE_CONCERN_MS);
-    mongoc_uri_set_write_concern(uri, concern);
-    mongoc_write_concern_destroy(concern);
-    return confirmed;
-}
-
-static enum tb_code parse_uri(const char *text, mongoc_uri_t **ret_uri, struct tb_error *err)
-{
-    bson_error_t error = {0};
-    mongoc_uri_t *uri = mongoc_uri_new_with_error(text, &error);
-
-    if (!uri)
-        return tb_error_set(err, TB_INVALID, "the MongoDB URI: %s", error.message);
-    set_read_concern(uri);
-    if (!set_open_limits(uri)) {
-        mongoc_uri_destroy(uri);
-        return tb_error_set(err, TB_INTERNAL, "the MongoDB URI's options cannot be set");
-    }
-    if (!set_write_concern(uri)) {
-        mongoc_uri_destroy(uri);
-        return tb_error_set(err, TB_INVALID, "the MongoDB URI asks for unacknowledged writes");
-    }
-    *ret_uri = uri;
-    return TB_OK;
-}
+#define MAX_TIME_EXPIRED 50 /* the server's code */
+/* Nobody waits longer for the answer to a query. */
+#define QUERY_MAX_MS 30000
 
 static bool copy_name(char *ret_name, size_t size, const char *name)
 {
@@ -90,12 +17,30 @@ static bool copy_name(char *ret_name, size_t size, const char *name)
     return true;
 }
 
-static enum tb_code connect_pool(struct tb_mongo *mongo, const char *text, struct tb_error *err)
+/* Part of the time that the driver waits for an answer: the rest is for its way. So a longer
+ * socketTimeoutMS lets longer queries run. */
+static int64_t max_time_ms(const mongoc_uri_t *uri)
+{
+    int64_t ms = mongoc_uri_get_option_as_int32(uri, MONGOC_URI_SOCKETTIMEOUTMS,
+                                                MONGOC_DEFAULT_SOCKETTIMEOUTMS);
+
+    ms = ms * 3 / 4;
+    return ms < 1 ? 1 : ms > QUERY_MAX_MS ? QUERY_MAX_MS : ms;
+}
+
+static enum tb_code connect_pool(struct tb_mongo *mongo, const struct tb_mongo_options *options,
+                                 struct tb_error *err)
 {
     bson_error_t error = {0};
     mongoc_uri_t *uri = NULL;
 
-    TB_TRY(parse_uri(text, &uri, err));
+    TB_TRY(tb_mongo_parse_uri(options->uri, &uri, &mongo->preferred, err));
+    if (options->for_queries) {
+        mongo->max_time_ms = max_time_ms(uri);
+    } else {
+        mongoc_read_prefs_destroy(mongo->preferred);
+        mongo->preferred = NULL;
+    }
     mongo->pool = mongoc_client_pool_new_with_error(uri, &error);
     mongoc_uri_destroy(uri);
     if (!mongo->pool)
@@ -126,7 +71,7 @@ enum tb_code tb_mongo_new(const struct tb_mongo_options *options, struct tb_mong
         !copy_name(mongo->topic, sizeof mongo->topic, options->topic))
         code = tb_error_set(err, TB_INVALID, "the name of database or topic is empty or too long");
     else
-        code = connect_pool(mongo, options->uri, err);
+        code = connect_pool(mongo, options, err);
     if (code != TB_OK) {
         tb_mongo_free(mongo);
         return code;
@@ -141,6 +86,8 @@ void tb_mongo_free(struct tb_mongo *mongo)
         return;
     if (mongo->pool)
         mongoc_client_pool_destroy(mongo->pool);
+    if (mongo->preferred)
+        mongoc_read_prefs_destroy(mongo->preferred);
     free(mongo);
 }
 
@@ -151,8 +98,13 @@ enum tb_code tb_mongo_client_acquire(struct tb_mongo *mongo, struct tb_mongo_cli
 
     if (!client)
         return tb_error_set(err, TB_BUSY, "no MongoDB connection became free in time");
-    *ret_client = (struct tb_mongo_client){mongo, client};
+    *ret_client = (struct tb_mongo_client){.mongo = mongo, .handle = client};
     return TB_OK;
+}
+
+void tb_mongo_client_prefer(struct tb_mongo_client *client)
+{
+    client->read_prefs = client->mongo->preferred;
 }
 
 void tb_mongo_client_release(struct tb_mongo_client *client)
@@ -191,10 +143,27 @@ enum tb_code tb_mongo_client_acquire_if_up(struct tb_mongo *mongo,
     return tb_mongo_client_acquire(mongo, ret_client, err);
 }
 
+bson_t *tb_mongo_read_opts(const struct tb_mongo_client *client, const bson_t *opts)
+{
+    int64_t max_ms = client->mongo->max_time_ms;
+    bson_t *limited;
+
+    if (max_ms == 0)
+        return opts ? bson_copy(opts) : NULL;
+    limited = opts ? bson_copy(opts) : bson_new();
+    BSON_APPEND_INT64(limited, "maxTimeMS", max_ms);
+    return limited;
+}
+
 enum tb_code tb_mongo_read_error(struct tb_error *err, struct tb_mongo *mongo,
                                  const bson_error_t *error, const char *what)
 {
     if (error->domain == MONGOC_ERROR_SERVER_SELECTION || error->domain == MONGOC_ERROR_STREAM)
         atomic_store(&mongo->down_until_ms, tb_clock_mono_ms(mongo->clock) + TB_MONGO_DOWN_MS);
+    if (error->domain == MONGOC_ERROR_SERVER && error->code == MAX_TIME_EXPIRED) {
+        err->native = MAX_TIME_EXPIRED;
+        return tb_error_set(err, TB_UNAVAILABLE, "MongoDB, %s: not done within %lld ms", what,
+                            (long long)mongo->max_time_ms);
+    }
     return tb_mongo_error(err, error, false, what);
 }

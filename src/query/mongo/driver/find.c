@@ -11,26 +11,21 @@ static void begin(struct tb_mongo_cursor *cursor, const struct tb_mongo_client *
 void tb_mongo_find(struct tb_mongo_cursor *cursor, const struct tb_mongo_client *client,
                    const char *collection, const bson_t *filter, const bson_t *opts)
 {
-    begin(cursor, client, collection);
-    cursor->handle = mongoc_collection_find_with_opts(cursor->collection, filter, opts, NULL);
-}
-
-void tb_mongo_find_primary(struct tb_mongo_cursor *cursor, const struct tb_mongo_client *client,
-                           const char *collection, const bson_t *filter)
-{
-    mongoc_read_prefs_t *primary = mongoc_read_prefs_new(MONGOC_READ_PRIMARY);
+    TB_CLEANUP(tb_bson_free) bson_t *limited = tb_mongo_read_opts(client, opts);
 
     begin(cursor, client, collection);
-    cursor->handle = mongoc_collection_find_with_opts(cursor->collection, filter, NULL, primary);
-    mongoc_read_prefs_destroy(primary);
+    cursor->handle =
+        mongoc_collection_find_with_opts(cursor->collection, filter, limited, client->read_prefs);
 }
 
 void tb_mongo_aggregate(struct tb_mongo_cursor *cursor, const struct tb_mongo_client *client,
                         const char *collection, const bson_t *pipeline)
 {
+    TB_CLEANUP(tb_bson_free) bson_t *limited = tb_mongo_read_opts(client, NULL);
+
     begin(cursor, client, collection);
-    cursor->handle =
-        mongoc_collection_aggregate(cursor->collection, MONGOC_QUERY_NONE, pipeline, NULL, NULL);
+    cursor->handle = mongoc_collection_aggregate(cursor->collection, MONGOC_QUERY_NONE, pipeline,
+                                                 limited, client->read_prefs);
 }
 
 const bson_t *tb_mongo_cursor_next(struct tb_mongo_cursor *cursor)
@@ -96,7 +91,7 @@ enum tb_code tb_mongo_find_meta(const struct tb_mongo_client *client, const char
     TB_CLEANUP(tb_mongo_cursor_free) struct tb_mongo_cursor cursor = {0};
     TB_CLEANUP(tb_bson_free) bson_t *filter = BCON_NEW("_id", BCON_UTF8(id));
 
-    tb_mongo_find_primary(&cursor, client, "meta", filter);
+    tb_mongo_find(&cursor, client, "meta", filter, NULL);
     return take_one(&cursor, "reading meta", ret_doc, err);
 }
 

@@ -1,4 +1,5 @@
-/* Reads, and writes that are one command.
+/* Reads, and writes that are one command. A client reads from the primary, unless
+ * tb_mongo_client_prefer has said otherwise.
  *
  * Memory:  a cursor's document lives until the next one is read. */
 #pragma once
@@ -14,9 +15,6 @@ struct tb_mongo_cursor {
 };
 void tb_mongo_find(struct tb_mongo_cursor *cursor, const struct tb_mongo_client *client,
                    const char *collection, const bson_t *filter, const bson_t *opts);
-/* Reads from the primary even if the URI sends reads to other members. */
-void tb_mongo_find_primary(struct tb_mongo_cursor *cursor, const struct tb_mongo_client *client,
-                           const char *collection, const bson_t *filter);
 void tb_mongo_aggregate(struct tb_mongo_cursor *cursor, const struct tb_mongo_client *client,
                         const char *collection, const bson_t *pipeline);
 /* NULL at the end and after a failure; tb_mongo_cursor_end then says which. */
@@ -30,17 +28,16 @@ TB_CHECKED enum tb_code tb_mongo_find_one(const struct tb_mongo_client *client,
                                           const char *collection, struct tb_str id,
                                           const char *what, bson_t **ret_doc,
                                           struct tb_error *err);
-/* The same for a document of `meta`, from the primary. */
+/* The same for a document of `meta`. */
 TB_CHECKED enum tb_code tb_mongo_find_meta(const struct tb_mongo_client *client, const char *id,
                                            bson_t **ret_doc, struct tb_error *err);
 /* {_id: {$in: ids}}; NULL when out of memory. */
 bson_t *tb_mongo_ids_filter(const struct tb_str *ids, size_t count);
 /* Calls each for every document with ids[at]; if the list has an id twice, for each `at`. An id
- * without a document is skipped. from_primary: as tb_mongo_find_primary, opts is then ignored.
- * each returns false if it is out of memory. */
+ * without a document is skipped. each returns false if it is out of memory. */
 TB_CHECKED enum tb_code tb_mongo_find_by_ids(const struct tb_mongo_client *client,
                                              const char *collection, const struct tb_str *ids,
-                                             size_t count, bool from_primary, const bson_t *opts,
+                                             size_t count, const bson_t *opts,
                                              bool (*each)(void *ctx, size_t at, const bson_t *doc),
                                              void *ctx, struct tb_error *err);
 /* Reads the version of each order; 0: there is none. with_stubs: stubs count as orders. After a

@@ -1,4 +1,4 @@
-/* Access to one MongoDB database, shared by the view's writer and its readers.
+/* Access to one MongoDB database by a pool of connections of its own, which threads share.
  * Any thread may use it; it is freed after everything that uses it. */
 #pragma once
 #include "base/error.h"
@@ -17,9 +17,14 @@ struct tb_mongo_options {
     int day_start_minutes; /* when a business day begins, in the process's time zone */
     const struct tb_clock *clock;
     const struct tb_random *random;
+    /* Only people's queries use it, and the URI's readPreference is for them. The server gives
+     * each of them up before its connection would fail, which would mark the server as down for
+     * the whole pool. */
+    bool for_queries;
 };
-/* Parses the URI, and sets the time-outs and concerns that it does not set. Does not connect.
- * TB_INVALID: a wrong URI, or one with unacknowledged writes (w=0, journal=false). */
+/* TB_INVALID: the URI is wrong, or an option of it asks for less than tillbox needs (uri.h). */
+TB_CHECKED enum tb_code tb_mongo_check_uri(const char *uri, struct tb_error *err);
+/* Does not connect. TB_INVALID: as tb_mongo_check_uri. */
 TB_CHECKED enum tb_code tb_mongo_new(const struct tb_mongo_options *options,
                                      struct tb_mongo **ret_mongo, struct tb_error *err);
 void tb_mongo_free(struct tb_mongo *mongo);

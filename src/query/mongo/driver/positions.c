@@ -67,7 +67,7 @@ enum tb_code tb_mongo_read_place(const struct tb_mongo_client *client,
     int64_t unused = 1;
     const bson_t *doc;
 
-    tb_mongo_find_primary(&cursor, client, "positions", filter);
+    tb_mongo_find(&cursor, client, "positions", filter, NULL);
     while ((doc = tb_mongo_cursor_next(&cursor))) {
         TB_TRY(decode(doc, &arena, &read, &place, err));
         if (tb_str_eq(read.topic, tb_str_of(positions->topic)))

@@ -51,8 +51,8 @@ static enum tb_code try_once(struct swapping *run, struct tb_error *err)
 {
     const struct tb_mongo_swap_op *swap = run->swap;
 
-    TB_TRY(tb_mongo_find_by_ids(run->client, swap->collection, swap->ids, swap->count,
-                                /* from_primary= */ true, NULL, keep_stored, run, err));
+    TB_TRY(tb_mongo_find_by_ids(run->client, swap->collection, swap->ids, swap->count, NULL,
+                                keep_stored, run, err));
     for (size_t i = 0; i < swap->count; i++) {
         if (!run->items[i].done)
             TB_TRY(add_op(run, i, err));

@@ -56,8 +56,7 @@ enum tb_code tb_mongo_read_day_ends(const struct tb_mongo_client *client,
     run.list = tb_arena_array(arena, names, sizeof *run.list);
     if (!run.list)
         return tb_mongo_no_memory(err);
-    TB_TRY(tb_mongo_find_by_ids(client, "nodes", run.ids, names, /* from_primary= */ false, opts,
-                                read_one, &run, err));
+    TB_TRY(tb_mongo_find_by_ids(client, "nodes", run.ids, names, opts, read_one, &run, err));
     for (size_t i = 0; i < names; i++) {
         run.list[i].node = run.ids[i];
         if (run.list[i].ends.count > 0)

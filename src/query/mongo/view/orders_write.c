@@ -1,6 +1,7 @@
 #include "query/mongo/driver/bulk.h"
 #include "query/mongo/driver/find.h"
 #include "query/mongo/view/view.h"
+#include <stdio.h>
 
 struct writing {
     const struct tb_mongo_client *client;
@@ -8,7 +9,8 @@ struct writing {
     const struct tb_plan *plan;
     struct tb_mongo_op *ops; /* one for each order still to be written; tag: its index */
     size_t count;
-    bool *refused; /* indexes as plan->orders */
+    struct tb_arena *texts;
+    const char **refusals; /* indexes as plan->orders; the texts are in the arena above */
     struct tb_arena arena;
 };
 
@@ -28,6 +30,8 @@ static bson_t *older_than(const struct tb_planned_order *planned)
                     BCON_INT64(version), "}", "}", "]");
 }
 
+static const char as_it_stands[] = "MongoDB will never take it as it stands";
+
 static enum tb_code add_op(struct writing *run, size_t tag, bool guarded, struct tb_error *err)
 {
     const struct tb_planned_order *planned = run->plan->orders[tag];
@@ -39,19 +43,40 @@ static enum tb_code add_op(struct writing *run, size_t tag, bool guarded, struct
         op->filter = older_than(planned);
     TB_TRY(tb_mongo_order_encode(planned, op->document, err));
     if (op->document->len > run->client->mongo->document_max) {
-        run->refused[tag] = true;
+        run->refusals[tag] = as_it_stands;
         run->count--;
         tb_mongo_ops_clear(op, 1);
     }
     return TB_OK;
 }
 
+/* Another order has what somebody's unique index allows only once. That may change, but not by
+ * sending the order again, so the order must not stop those behind it. */
+static enum tb_code note_index(struct writing *run, struct tb_mongo_op *op, struct tb_error *err)
+{
+    char text[200];
+    struct tb_str copy;
+
+    snprintf(text, sizeof text,
+             "the unique index %.100s of %s, which is not tillbox's, refuses it", op->index,
+             run->collection);
+    copy = tb_arena_copy(run->texts, tb_str_of(text));
+    run->refusals[op->tag] = copy.ptr;
+    bson_free(op->index); /* keep_overtaken looks whether the order is there all the same */
+    op->index = NULL;
+    return copy.ptr ? TB_OK : tb_mongo_no_memory(err);
+}
+
 static enum tb_code note_refused(struct writing *run, struct tb_error *err)
 {
     for (size_t i = 0; i < run->count; i++) {
-        if (tb_mongo_is_permanent(run->ops[i].code)) {
-            run->refused[run->ops[i].tag] = true;
-            run->ops[i].code = 0;
+        struct tb_mongo_op *op = &run->ops[i];
+
+        if (op->index) {
+            TB_TRY(note_index(run, op, err));
+        } else if (tb_mongo_is_permanent(op->code)) {
+            run->refusals[op->tag] = as_it_stands;
+            op->code = 0;
         }
     }
     return tb_mongo_check_ops(run->ops, run->count, "writing an order", err);
@@ -79,8 +104,8 @@ static enum tb_code read_stored(const struct writing *run, const struct tb_str *
     bson_t *opts =
         BCON_NEW("projection", "{", "version", BCON_INT32(1), "replaced", BCON_INT32(1), "}");
 
-    return tb_mongo_find_by_ids(run->client, run->collection, ids, count,
-                                /* from_primary= */ false, opts, note_stored, overtaken, err);
+    return tb_mongo_find_by_ids(run->client, run->collection, ids, count, opts, note_stored,
+                                overtaken, err);
 }
 
 static bool is_older(const struct overtaken *stored, const struct tb_planned_order *planned)
@@ -90,9 +115,9 @@ static bool is_older(const struct overtaken *stored, const struct tb_planned_ord
             stored->version < planned->order.version);
 }
 
-/* A duplicate key means that the order is in the database already. If it has this version or a
- * later one, nothing is left to do. If another program wrote an earlier version after this plan
- * was made, the next round replaces the order. */
+/* A duplicate key means that the order is in the database already, unless another unique index
+ * refuses it. If the order has this version or a later one, nothing is left to do. If another
+ * program wrote an earlier version after this plan was made, the next round replaces the order. */
 static enum tb_code keep_overtaken(struct writing *run, struct tb_error *err)
 {
     struct tb_mongo_op *ops = run->ops;
@@ -114,8 +139,12 @@ static enum tb_code keep_overtaken(struct writing *run, struct tb_error *err)
         return TB_OK;
     TB_TRY(read_stored(run, ids, count, overtaken, err));
     for (size_t i = 0; i < count; i++) {
-        if (is_older(&overtaken[i], run->plan->orders[overtaken[i].tag]))
-            TB_TRY(add_op(run, overtaken[i].tag, true, err));
+        size_t tag = overtaken[i].tag;
+
+        if (!is_older(&overtaken[i], run->plan->orders[tag]))
+            run->refusals[tag] = NULL;
+        else if (!run->refusals[tag])
+            TB_TRY(add_op(run, tag, true, err));
     }
     return TB_OK;
 }
@@ -127,11 +156,15 @@ static void release(struct writing *run)
 }
 
 enum tb_code tb_mongo_write_orders(const struct tb_mongo_client *client, const char *collection,
-                                   const struct tb_plan *plan, bool *refused, struct tb_error *err)
+                                   const struct tb_plan *plan, struct tb_arena *arena,
+                                   const char **refusals, struct tb_error *err)
 {
     TB_CLEANUP(release)
-    struct writing run = {
-        .client = client, .collection = collection, .plan = plan, .refused = refused};
+    struct writing run = {.client = client,
+                          .collection = collection,
+                          .plan = plan,
+                          .texts = arena,
+                          .refusals = refusals};
 
     run.ops = tb_arena_array(&run.arena, plan->order_count + 1, sizeof *run.ops);
     if (!run.ops)

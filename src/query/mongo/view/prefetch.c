@@ -79,8 +79,8 @@ static enum tb_code fetch(struct tb_view_mongo *view, const char (*order_ids)[TB
         ids[i] = tb_str_of(view->fetched[i].order_id);
     TB_TRY(tb_mongo_client_acquire(view->mongo, &client, err));
     TB_TRY(find_collections(view, &client, err));
-    return tb_mongo_find_by_ids(&client, view->collections.orders, ids, count,
-                                /* from_primary= */ false, NULL, keep_document, view, err);
+    return tb_mongo_find_by_ids(&client, view->collections.orders, ids, count, NULL, keep_document,
+                                view, err);
 }
 
 enum tb_code tb_view_mongo_prefetch(struct tb_view *base, const char (*order_ids)[TB_UUID_SIZE],

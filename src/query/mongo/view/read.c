@@ -31,8 +31,9 @@ static enum tb_code encode(struct tb_buf *out, const struct tb_order *order, str
                           : tb_error_set(err, TB_INTERNAL, "out of memory reading an order");
 }
 
-static enum tb_code reader_get(struct tb_view_reader *base, struct tb_str order_id,
-                               struct tb_buf *ret_doc, int64_t *ret_version, struct tb_error *err)
+static enum tb_code read_order(struct tb_view_reader *base, struct tb_str order_id,
+                               bool is_preferred, struct tb_buf *ret_doc, int64_t *ret_version,
+                               struct tb_error *err)
 {
     TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
     TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
@@ -41,6 +42,8 @@ static enum tb_code reader_get(struct tb_view_reader *base, struct tb_str order_
     struct tb_mongo_collections collections;
 
     TB_TRY(begin(base, &client, &collections, err));
+    if (is_preferred)
+        tb_mongo_client_prefer(&client);
     TB_TRY(
         tb_mongo_find_one(&client, collections.orders, order_id, "reading an order", &doc, err));
     TB_TRY(tb_mongo_order_decode(doc, &arena, &planned, err));
@@ -49,6 +52,19 @@ static enum tb_code reader_get(struct tb_view_reader *base, struct tb_str order_
     TB_TRY(encode(ret_doc, &planned.order, err));
     *ret_version = planned.order.version;
     return TB_OK;
+}
+
+static enum tb_code reader_get(struct tb_view_reader *base, struct tb_str order_id,
+                               struct tb_buf *ret_doc, int64_t *ret_version, struct tb_error *err)
+{
+    return read_order(base, order_id, /* is_preferred= */ true, ret_doc, ret_version, err);
+}
+
+static enum tb_code reader_get_latest(struct tb_view_reader *base, struct tb_str order_id,
+                                      struct tb_buf *ret_doc, int64_t *ret_version,
+                                      struct tb_error *err)
+{
+    return read_order(base, order_id, /* is_preferred= */ false, ret_doc, ret_version, err);
 }
 
 static enum tb_code reader_versions(struct tb_view_reader *base,
@@ -146,6 +162,7 @@ static enum tb_code reader_list(struct tb_view_reader *base, const struct tb_lis
     if (!query)
         return tb_mongo_no_memory(err);
     TB_TRY(begin(base, &client, &collections, err));
+    tb_mongo_client_prefer(&client);
     tb_mongo_find(&cursor, &client, collections.orders, query, opts);
     while (taken && (doc = tb_mongo_cursor_next(&cursor)) && count++ < filter->limit)
         TB_TRY(show(doc, &arena, &text, each, ctx, &taken, err));
@@ -180,6 +197,8 @@ static enum tb_code reader_scan(struct tb_view_reader *base, const char *start, 
     return tb_mongo_cursor_end(&cursor, "going through the orders", err);
 }
 
+/* From the primary: the sums are told together with the time up to which they are complete, and a
+ * secondary may lack orders from before that time. */
 static enum tb_code reader_stats(struct tb_view_reader *base, const struct tb_stats_filter *filter,
                                  struct tb_arena *arena, struct tb_stats *ret_stats,
                                  struct tb_error *err)
@@ -230,6 +249,7 @@ static void reader_free(struct tb_view_reader *base)
 
 static const struct tb_view_reader_ops ops = {
     .get = reader_get,
+    .get_latest = reader_get_latest,
     .versions = reader_versions,
     .list = reader_list,
     .scan = reader_scan,

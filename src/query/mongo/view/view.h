@@ -75,11 +75,12 @@ TB_CHECKED enum tb_code tb_mongo_order_encode(const struct tb_planned_order *pla
 TB_CHECKED enum tb_code tb_mongo_order_decode(const bson_t *doc, struct tb_arena *arena,
                                               struct tb_planned_order *ret_planned,
                                               struct tb_error *err);
-/* Writes the orders that the plan changes. Sets refused[i] if the server refuses plan->orders[i]
- * however often it is sent. */
+/* Writes the orders that the plan changes. If the server refuses plan->orders[i] however often it
+ * is sent, refusals[i] says why; the text is in the arena. */
 TB_CHECKED enum tb_code tb_mongo_write_orders(const struct tb_mongo_client *client,
                                               const char *collection, const struct tb_plan *plan,
-                                              bool *refused, struct tb_error *err);
+                                              struct tb_arena *arena, const char **refusals,
+                                              struct tb_error *err);
 /* Computes the statistics from a collection of orders. */
 TB_CHECKED enum tb_code tb_mongo_stats(const struct tb_mongo_client *client,
                                        const char *collection,

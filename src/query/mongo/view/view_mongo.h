@@ -22,7 +22,7 @@
  *  2. orders: an insert, or a replacement guarded by {_id, version: {$lt: n}}. After a duplicate
  *     key the version is read: n or later means that the order was written before. An order that
  *     the server will never take is taken out of its day again: the server refuses it from every
- *     writer, so no writer counts it.
+ *     writer, so no writer counts it. So is one that a unique index which is not ours refuses.
  *  3. dead_letters, by topic, partition and offset. A commit inserts the dead letters of its
  *     records. It changes an existing document only by the outcome of a replay of that record.
  *     The replay's offset guards that, so each outcome is written once. Besides commits, dropping

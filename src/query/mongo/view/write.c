@@ -17,13 +17,13 @@ static enum tb_code write_sales(struct tb_view_mongo *view, const struct tb_mong
 /* Takes every refused order out of its day, and reports the first one. */
 static enum tb_code undo_refused(struct tb_view_mongo *view, const struct tb_mongo_client *client,
                                  const char *sales, const struct tb_plan *plan,
-                                 const struct tb_sales_day_ends *day_ends, const bool *refused,
-                                 struct tb_error *err)
+                                 const struct tb_sales_day_ends *day_ends,
+                                 const char *const *refusals, struct tb_error *err)
 {
     size_t first = plan->order_count;
 
     for (size_t i = 0; i < plan->order_count; i++) {
-        if (!refused[i])
+        if (!refusals[i])
             continue;
         TB_TRY(write_sales(view, client, sales, plan, day_ends, plan->orders[i], err));
         first = first < i ? first : i;
@@ -31,8 +31,8 @@ static enum tb_code undo_refused(struct tb_view_mongo *view, const struct tb_mon
     if (first == plan->order_count)
         return TB_OK;
     view->view.refused_index = first;
-    return tb_error_set(err, TB_INVALID, "MongoDB will never take order %s as it stands",
-                        plan->orders[first]->order.order_id);
+    return tb_error_set(err, TB_INVALID, "order %s: %s", plan->orders[first]->order.order_id,
+                        refusals[first]);
 }
 
 static enum tb_code write_plan(struct tb_view_mongo *view, const struct tb_mongo_client *client,
@@ -40,17 +40,17 @@ static enum tb_code write_plan(struct tb_view_mongo *view, const struct tb_mongo
                                const struct tb_plan *plan, struct tb_error *err)
 {
     TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
-    bool *refused = tb_arena_array(&arena, plan->order_count + 1, sizeof *refused);
+    const char **refusals = tb_arena_array(&arena, plan->order_count + 1, sizeof(const char *));
     struct tb_node_day_ends *nodes = NULL;
     struct tb_sales_day_ends ends = {0};
 
-    if (!refused)
+    if (!refusals)
         return tb_mongo_no_memory(err);
     TB_TRY(tb_mongo_read_day_ends(client, plan, &arena, &nodes, &ends.count, err));
     ends.nodes = nodes;
     TB_TRY(write_sales(view, client, collections->sales, plan, &ends, NULL, err));
-    TB_TRY(tb_mongo_write_orders(client, collections->orders, plan, refused, err));
-    TB_TRY(undo_refused(view, client, collections->sales, plan, &ends, refused, err));
+    TB_TRY(tb_mongo_write_orders(client, collections->orders, plan, &arena, refusals, err));
+    TB_TRY(undo_refused(view, client, collections->sales, plan, &ends, refusals, err));
     TB_TRY(tb_mongo_write_dead_letters(client, collections->dead_letters, plan, err));
     return tb_mongo_overtake_dead_letters(client, collections->dead_letters, plan, err);
 }

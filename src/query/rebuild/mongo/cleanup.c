@@ -34,7 +34,7 @@ static enum tb_code merge_partition(struct tb_rebuild_mongo *self,
     int64_t next = -1;
 
     TB_TRY(self->view->ops->offset(self->view, partition, &next, err));
-    tb_mongo_find_primary(&cursor, client, self->target.dead_letters, filter);
+    tb_mongo_find(&cursor, client, self->target.dead_letters, filter, NULL);
     TB_TRY(merge_found(client, &cursor, ops, err));
     TB_TRY(tb_mongo_cursor_end(&cursor, "reading the new view's dead letters", err));
     self->merged[partition] = next > 0 ? next : 0;

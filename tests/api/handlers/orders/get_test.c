@@ -155,6 +155,44 @@ START_TEST(no_version_is_missed_between_read_and_wait)
 }
 END_TEST
 
+static enum tb_code get_nothing(struct tb_view_reader *reader, struct tb_str order_id,
+                                struct tb_buf *ret_doc, int64_t *ret_version, struct tb_error *err)
+{
+    (void)reader, (void)order_id, (void)ret_doc, (void)ret_version;
+    return tb_error_set(err, TB_NOT_FOUND, "an old copy of the view has no such order");
+}
+
+static enum tb_code get_latest(struct tb_view_reader *reader, struct tb_str order_id,
+                               struct tb_buf *ret_doc, int64_t *ret_version, struct tb_error *err)
+{
+    (void)reader;
+    return node.api_view->ops->get(node.api_view, order_id, ret_doc, ret_version, err);
+}
+
+/* A view that may read from an old copy does not where a client waits for a version. */
+START_TEST(who_waits_for_a_version_gets_the_latest)
+{
+    static const struct tb_view_reader_ops ops = {.get = get_nothing, .get_latest = get_latest};
+    static struct tb_view_reader old = {&ops};
+    char order_id[40];
+
+    node_init(&node);
+    node.other_view = &old;
+    node_start(&node);
+    client_open(&client, &node);
+    place_one(order_id);
+    get(order_id, "?minVersion=1&wait=30");
+    ck_assert_int_eq(got.status, 200);
+    get(order_id, "?minVersion=1");
+    ck_assert_int_eq(got.status, 200);
+    get(order_id, "?wait=30");
+    ck_assert_int_eq(got.status, 200);
+    get(order_id, "");
+    ck_assert_int_eq(got.status, 404);
+    teardown();
+}
+END_TEST
+
 static const struct {
     const char *target;
     const char *names; /* part of the detail */
@@ -489,6 +527,7 @@ int main(void)
     suite_add_tcase(suite, held_case());
     tc = tcase_create("early");
     tcase_add_test(tc, no_version_is_missed_between_read_and_wait);
+    tcase_add_test(tc, who_waits_for_a_version_gets_the_latest);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }
