@@ -142,13 +142,13 @@ static enum tb_code on_start_rebuild(void *ctx, const struct tb_rebuild_job *job
     return tb_rebuild_start(((struct tb_view_wiring *)ctx)->rebuild, job, err);
 }
 
-static void on_get_rebuild(void *ctx, struct tb_rebuild_progress *ret_progress,
+static bool on_get_rebuild(void *ctx, struct tb_rebuild_progress *ret_progress,
                            struct tb_rebuild_generations *ret_generations)
 {
     struct tb_view_wiring *wiring = ctx;
 
-    tb_rebuild_get_progress(wiring->rebuild, ret_progress);
     tb_rebuild_get_generations(wiring->rebuild, ret_generations);
+    return tb_rebuild_get_progress(wiring->rebuild, ret_progress);
 }
 
 static enum tb_code on_send_dead_letter(void *ctx, const struct tb_record *record,

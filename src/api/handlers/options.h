@@ -105,7 +105,8 @@ struct tb_api_dead_letters {
 struct tb_api_rebuild {
     /* As tb_rebuild_start. NULL, like get: the process cannot rebuild. */
     enum tb_code (*start)(void *ctx, const struct tb_rebuild_job *job, struct tb_error *err);
-    void (*get)(void *ctx, struct tb_rebuild_progress *ret_progress,
+    /* As tb_rebuild_get_progress and tb_rebuild_get_generations. */
+    bool (*get)(void *ctx, struct tb_rebuild_progress *ret_progress,
                 struct tb_rebuild_generations *ret_generations);
 };
 

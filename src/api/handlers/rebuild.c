@@ -39,7 +39,9 @@ static enum tb_code reply_progress(struct tb_api *api, struct tb_request *req,
 
     if (!progress)
         return tb_error_set(err, TB_UNAVAILABLE, "out of memory");
-    api->options.rebuild.get(api->options.ctx, progress, &generations);
+    if (!api->options.rebuild.get(api->options.ctx, progress, &generations))
+        return tb_error_set(err, TB_UNAVAILABLE,
+                            "the view's database has not said yet whether a rebuild is under way");
     add_progress(&reply->answer.body, progress, &generations);
     return TB_OK;
 }
@@ -130,9 +132,8 @@ void tb_rebuild_metrics(const struct tb_api *api, struct tb_arena *arena, struct
     struct tb_rebuild_progress *progress =
         rebuild->get ? tb_arena_alloc(arena, sizeof *progress) : NULL;
 
-    if (!progress)
+    if (!progress || !rebuild->get(api->options.ctx, progress, &generations))
         return;
-    rebuild->get(api->options.ctx, progress, &generations);
     for (int s = 0; s < TB_REBUILD_STATE_COUNT; s++)
         states[s] = tb_rebuild_state_name((enum tb_rebuild_state)s);
     tb_metric_states(out, "tillbox_rebuild_state",

@@ -5,11 +5,12 @@
 #define PUBLISH_EVERY_MS 1000
 
 /* Call with the lock. From here on users see that the job has begun. */
-static void show_job(struct tb_rebuild *rebuild, const struct tb_rebuild_job *job)
+static void set_pending(struct tb_rebuild *rebuild, const struct tb_rebuild_job *job, bool anew)
 {
     rebuild->progress = (struct tb_rebuild_progress){.job = *job, .seconds_left = -1};
     rebuild->progress.state = TB_REBUILD_BUILDING;
-    rebuild->pending = true;
+    rebuild->pending = rebuild->known = true;
+    rebuild->pending_anew = anew;
 }
 
 /* TB_OK: every other start fails until end_start. If another process runs a job, this is still
@@ -41,7 +42,7 @@ static void end_start(struct tb_rebuild *rebuild, const struct tb_rebuild_job *j
     pthread_mutex_lock(&rebuild->lock);
     rebuild->starting = false;
     if (job)
-        show_job(rebuild, job);
+        set_pending(rebuild, job, /* anew= */ true);
     else if (others->owner[0] != '\0')
         rebuild->progress = *others;
     pthread_mutex_unlock(&rebuild->lock);
@@ -60,34 +61,27 @@ enum tb_code tb_rebuild_start(struct tb_rebuild *rebuild, const struct tb_rebuil
         return tb_error_set(err, TB_INTERNAL, "out of memory");
     code = begin_start(rebuild, job, err);
     if (code == TB_OK) {
-        if (options->backend->claim)
-            code = options->backend->claim(options->backend_ctx, job, others, err);
+        code = options->backend->claim(options->backend_ctx, job, others, err);
         end_start(rebuild, code == TB_OK ? job : NULL, others);
     }
     free(others);
     return code;
 }
 
-/* Call with the lock. True: continue rebuild->job. A job that was requested during find_job is run
- * instead of the one that was found. */
-static bool take_found(struct tb_rebuild *rebuild, enum tb_rebuild_found found)
+/* Call with the lock. A job that was requested during find_job is run instead of the one that was
+ * found. */
+static void take_found(struct tb_rebuild *rebuild, enum tb_rebuild_found found)
 {
-    const struct tb_rebuild_job job = rebuild->copy.job;
-
-    if (rebuild->pending || rebuild->starting || found == TB_REBUILD_FOUND_NOTHING)
-        return false;
-    if (found == TB_REBUILD_FOUND_REPORT) {
+    rebuild->known = true;
+    if (rebuild->pending || rebuild->starting)
+        return;
+    if (found == TB_REBUILD_FOUND_REPORT)
         rebuild->progress = rebuild->copy;
-        return false;
-    }
-    show_job(rebuild, &job);
-    rebuild->pending = false;
-    rebuild->job = job;
-    return true;
+    else if (found == TB_REBUILD_FOUND_UNFINISHED)
+        set_pending(rebuild, &rebuild->copy.job, /* anew= */ false);
 }
 
-enum tb_code tb_rebuild_find_job(struct tb_rebuild *rebuild, bool *ret_unfinished,
-                                 struct tb_error *err)
+enum tb_code tb_rebuild_find_job(struct tb_rebuild *rebuild, struct tb_error *err)
 {
     const struct tb_rebuild_options *options = &rebuild->options;
     const int64_t every_ms = options->backend->find_job_every_ms;
@@ -98,7 +92,7 @@ enum tb_code tb_rebuild_find_job(struct tb_rebuild *rebuild, bool *ret_unfinishe
     rebuild->find_job_at_ms =
         every_ms > 0 ? tb_clock_mono_ms(options->clock) + every_ms : INT64_MAX;
     pthread_mutex_lock(&rebuild->lock);
-    *ret_unfinished = take_found(rebuild, found);
+    take_found(rebuild, found);
     pthread_mutex_unlock(&rebuild->lock);
     return TB_OK;
 }
@@ -113,7 +107,7 @@ bool tb_rebuild_publish(struct tb_rebuild *rebuild)
 
     if (now_ms < rebuild->publish_at_ms || (ended && !rebuild->end_unpublished))
         return true;
-    tb_rebuild_get_progress(rebuild, &rebuild->copy);
+    (void)tb_rebuild_get_progress(rebuild, &rebuild->copy);
     code = options->backend->publish(options->backend_ctx, &rebuild->copy, &err);
     rebuild->publish_at_ms = now_ms + PUBLISH_EVERY_MS;
     if (ended && (code == TB_OK || code == TB_CONFLICT))
@@ -134,8 +128,10 @@ bool tb_rebuild_take_pending(struct tb_rebuild *rebuild)
     pthread_mutex_lock(&rebuild->lock);
     pending = rebuild->pending;
     rebuild->pending = false;
-    if (pending)
+    if (pending) {
         rebuild->job = rebuild->progress.job;
+        rebuild->anew = rebuild->pending_anew;
+    }
     pthread_mutex_unlock(&rebuild->lock);
     return pending;
 }

@@ -26,11 +26,15 @@ bool tb_rebuild_is_running(enum tb_rebuild_state state)
     return state >= TB_REBUILD_BUILDING && state <= TB_REBUILD_SWAPPING;
 }
 
-void tb_rebuild_get_progress(struct tb_rebuild *rebuild, struct tb_rebuild_progress *ret_progress)
+bool tb_rebuild_get_progress(struct tb_rebuild *rebuild, struct tb_rebuild_progress *ret_progress)
 {
+    bool known;
+
     pthread_mutex_lock(&rebuild->lock);
     *ret_progress = rebuild->progress;
+    known = rebuild->known;
     pthread_mutex_unlock(&rebuild->lock);
+    return known;
 }
 
 void tb_rebuild_get_generations(const struct tb_rebuild *rebuild,

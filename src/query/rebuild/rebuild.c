@@ -26,6 +26,10 @@ enum tb_code tb_rebuild_new(const struct tb_rebuild_options *options,
     tb_mailbox_init(&rebuild->wakeup, 0);
     TB_ASSERT(pthread_mutex_init(&rebuild->lock, NULL) == 0);
     rebuild->cleanup_at_ms = tb_clock_mono_ms(options->clock);
+    if (!options->backend->is_distant && tb_rebuild_find_job(rebuild, err) != TB_OK) {
+        tb_rebuild_free(rebuild);
+        return err->code;
+    }
     *ret_rebuild = rebuild;
     return TB_OK;
 }
@@ -89,10 +93,9 @@ static int64_t open(struct tb_rebuild *rebuild)
     return handle_error(rebuild, &err);
 }
 
-static int64_t begin(struct tb_rebuild *rebuild, bool anew)
+static int64_t begin(struct tb_rebuild *rebuild)
 {
     rebuild->restarts = 0;
-    rebuild->anew = anew;
     tb_rebuild_enter(rebuild, TB_REBUILD_BUILDING, "");
     return open(rebuild);
 }
@@ -207,15 +210,11 @@ int64_t tb_rebuild_step(struct tb_rebuild *rebuild)
 {
     struct tb_error err = {0};
     int64_t wait_ms;
-    bool unfinished = false;
 
-    if (tb_rebuild_find_job_due(rebuild) &&
-        tb_rebuild_find_job(rebuild, &unfinished, &err) != TB_OK)
+    if (tb_rebuild_find_job_due(rebuild) && tb_rebuild_find_job(rebuild, &err) != TB_OK)
         return FIND_JOB_AGAIN_MS;
-    if (unfinished)
-        return begin(rebuild, /* anew= */ false);
     if (tb_rebuild_take_pending(rebuild))
-        return begin(rebuild, /* anew= */ true);
+        return begin(rebuild);
     if (!tb_rebuild_publish(rebuild))
         return fail(rebuild, "another process goes on with it");
     if (!tb_rebuild_is_running(rebuild->state))

@@ -84,14 +84,15 @@ struct tb_rebuild_backend {
     bool is_distant;
     /* How long a read of the log may wait for records; 0: not at all, the log is local. */
     int64_t poll_ms;
-    /* How often find_job is called while no job runs here; 0: only once, at the start. */
+    /* How often find_job is called while no job runs here; 0: only once, by tb_rebuild_new, since
+     * no other process serves this view. */
     int64_t find_job_every_ms;
     /* Finds a job of another or an earlier process. Fills ret_progress unless there is none. */
     enum tb_code (*find_job)(void *ctx, enum tb_rebuild_found *ret_found,
                              struct tb_rebuild_progress *ret_progress, struct tb_error *err);
-    /* Claims the job among all processes, before it begins; on the thread that calls start.
-     * TB_CONFLICT: another process runs one, and ret_others gets its progress. NULL: no other
-     * process serves this view. */
+    /* Stores the job, and claims it among all processes, before it begins; on the thread that
+     * calls start. From TB_OK on a process that ends does not lose the job: find_job finds it.
+     * TB_CONFLICT: another process runs one, and ret_others gets its progress. */
     enum tb_code (*claim)(void *ctx, const struct tb_rebuild_job *job,
                           struct tb_rebuild_progress *ret_others, struct tb_error *err);
     /* Publishes the progress to other processes: every second, and at the end until it is TB_OK.
@@ -145,14 +146,17 @@ struct tb_rebuild_options {
     void (*entered)(void *ctx, enum tb_rebuild_state state, const char *why);
     void *ctx;
 };
+/* Finds a job that an earlier process has not finished, unless the backend is_distant: that one is
+ * asked by step. */
 TB_CHECKED enum tb_code tb_rebuild_new(const struct tb_rebuild_options *options,
                                        struct tb_rebuild **ret_rebuild, struct tb_error *err);
 void tb_rebuild_free(struct tb_rebuild *rebuild); /* NULL is fine */
-/* Requests a job, and waits for the backend's claim but not for the job. TB_CONFLICT: a job runs
- * already, or there is no view to roll back to. */
+/* Requests a job, and waits for the backend's claim but not for the job. TB_OK: the job is stored.
+ * TB_CONFLICT: a job runs already, or there is no view to roll back to. */
 TB_CHECKED enum tb_code tb_rebuild_start(struct tb_rebuild *rebuild,
                                          const struct tb_rebuild_job *job, struct tb_error *err);
-void tb_rebuild_get_progress(struct tb_rebuild *rebuild, struct tb_rebuild_progress *ret_progress);
+/* False: a distant backend has not been reached yet, so nobody here knows whether a job runs. */
+bool tb_rebuild_get_progress(struct tb_rebuild *rebuild, struct tb_rebuild_progress *ret_progress);
 void tb_rebuild_get_generations(const struct tb_rebuild *rebuild,
                                 struct tb_rebuild_generations *ret_generations);
 /* Does a little of the work. Returns how many milliseconds to wait before the next call. */

@@ -11,10 +11,12 @@ struct tb_rebuild {
     struct tb_rebuild_options options;
     struct tb_mailbox wakeup; /* ends run's wait; gets no mail */
     _Atomic bool stopping;
-    pthread_mutex_t lock; /* guards progress, pending and starting */
+    pthread_mutex_t lock; /* guards these */
     struct tb_rebuild_progress progress;
-    bool pending;  /* progress.job was requested and has not begun */
-    bool starting; /* a thread in start waits for the backend's claim */
+    bool known;        /* find_job has answered, or a job was claimed here */
+    bool pending;      /* progress.job was requested, or found, and has not begun */
+    bool pending_anew; /* it begins with an empty view */
+    bool starting;     /* a thread in start waits for the backend's claim */
 
     /* The owner's state. It differs from progress.state, which is BUILDING as soon as a job is
      * requested, and which may be that of another process's job. */
@@ -51,11 +53,9 @@ struct tb_rebuild {
 
 /* jobs.c */
 bool tb_rebuild_find_job_due(const struct tb_rebuild *rebuild);
-/* *ret_unfinished: rebuild->job is now a job that another process has not finished: continue it.
- */
-TB_CHECKED enum tb_code tb_rebuild_find_job(struct tb_rebuild *rebuild, bool *ret_unfinished,
-                                            struct tb_error *err);
-/* True: a job was requested, and rebuild->job is now this job. */
+/* A job that another process has not finished becomes pending here. */
+TB_CHECKED enum tb_code tb_rebuild_find_job(struct tb_rebuild *rebuild, struct tb_error *err);
+/* True: a job was pending, and rebuild->job and rebuild->anew are now this job's. */
 bool tb_rebuild_take_pending(struct tb_rebuild *rebuild);
 /* Publishes the progress if it is due. False: another process has taken the job over. */
 bool tb_rebuild_publish(struct tb_rebuild *rebuild);

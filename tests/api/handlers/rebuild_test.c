@@ -12,7 +12,7 @@ static struct response got;
 static struct tb_rebuild_job started;
 static struct tb_rebuild_progress progress;
 static struct tb_rebuild_generations views;
-static bool busy;
+static bool busy, known;
 
 static enum tb_code on_start(void *ctx, const struct tb_rebuild_job *job, struct tb_error *err)
 {
@@ -23,12 +23,13 @@ static enum tb_code on_start(void *ctx, const struct tb_rebuild_job *job, struct
     return TB_OK;
 }
 
-static void on_get(void *ctx, struct tb_rebuild_progress *ret_progress,
+static bool on_get(void *ctx, struct tb_rebuild_progress *ret_progress,
                    struct tb_rebuild_generations *ret_views)
 {
     (void)ctx;
     *ret_progress = progress;
     *ret_views = views;
+    return known;
 }
 
 static void start(bool able)
@@ -41,6 +42,7 @@ static void start(bool able)
     progress.seconds_left = -1;
     views = (struct tb_rebuild_generations){.served = 1};
     busy = false;
+    known = true;
     node_start(&node);
     client_open(&client, &node);
 }
@@ -145,6 +147,19 @@ START_TEST(progress_is_shown)
 }
 END_TEST
 
+/* "none" would be wrong if another central has a rebuild under way. */
+START_TEST(what_is_not_known_yet_is_not_said)
+{
+    known = false;
+    ask(&client, "GET", "/rebuild", "", NULL, &got);
+    ck_assert_int_eq(got.status, 503);
+    ck_assert_ptr_nonnull(strstr(got.body, "whether a rebuild is under way"));
+    ask(&client, "GET", "/metrics", "", NULL, &got);
+    ck_assert_int_eq(got.status, 200);
+    ck_assert_ptr_null(strstr(got.body, "tillbox_rebuild_state"));
+}
+END_TEST
+
 START_TEST(a_process_that_cannot_says_so)
 {
     start(/* able= */ false);
@@ -168,6 +183,7 @@ int main(void)
     tcase_add_loop_test(able, malformed_jobs_are_refused, 0,
                         (int)(sizeof refused / sizeof *refused));
     tcase_add_test(able, progress_is_shown);
+    tcase_add_test(able, what_is_not_known_yet_is_not_said);
     tcase_add_test(unable, a_process_that_cannot_says_so);
     suite_add_tcase(suite, able);
     suite_add_tcase(suite, unable);

@@ -276,6 +276,30 @@ START_TEST(another_central_continues_the_job)
 }
 END_TEST
 
+/* A central that has just begun does not say that no rebuild is under way before it has asked the
+ * database. */
+START_TEST(a_new_central_does_not_know_at_first)
+{
+    struct tb_rebuild_progress *shown = calloc(1, sizeof *shown);
+    struct tb_error err = {0};
+
+    ck_assert_ptr_nonnull(shown);
+    add_all();
+    ck_ok(tb_rebuild_start(c.list[0].rebuild, &plain, &err));
+    ck_assert(tb_rebuild_get_progress(c.list[0].rebuild, shown)); /* it was claimed here */
+    for (int i = 0; i < 2; i++) {
+        central_stop(&c.list[i]);
+        central_start(&c.list[i]);
+        ck_assert(!tb_rebuild_get_progress(c.list[i].rebuild, shown));
+        (void)tb_rebuild_step(c.list[i].rebuild);
+        ck_assert(tb_rebuild_get_progress(c.list[i].rebuild, shown));
+        ck_assert_int_eq(shown->state, TB_REBUILD_BUILDING);
+        ck_assert_str_eq(shown->owner, "hq1");
+    }
+    free(shown);
+}
+END_TEST
+
 /* The log is down for a while, again and again. */
 START_TEST(outages_are_waited_out)
 {
@@ -391,6 +415,7 @@ int main(void)
     tcase_add_test(tc, the_old_view_can_be_served_again);
     tcase_add_test(tc, dead_letters_are_common_to_all_views);
     tcase_add_test(tc, one_at_a_time);
+    tcase_add_test(tc, a_new_central_does_not_know_at_first);
     tcase_add_test(tc, a_job_outlives_many_processes);
     tcase_add_test(tc, outages_are_waited_out);
     tcase_add_loop_test(seeds, events_go_on_coming, 0, 4);

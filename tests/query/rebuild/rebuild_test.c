@@ -511,6 +511,36 @@ START_TEST(an_end_and_a_rollback_outlive_the_process)
 }
 END_TEST
 
+/* The process is killed as soon as the request is answered: the next one has the job, says so from
+ * its first answer on, refuses another, and does what was requested. */
+START_TEST(a_requested_job_outlives_the_process)
+{
+    const struct tb_rebuild_job accept = {.accept = true}, rollback = {.rollback = true};
+    struct tb_error err = {0};
+
+    w.history.orders[0].lost = 0;
+    add_all();
+    world_read_on(&w);
+    world_tamper(&w,
+                 "UPDATE orders SET doc = replace(doc, '\"source\":', '\"source\":\"X\",\"was\":')"
+                 " WHERE order_id = (SELECT min(order_id) FROM orders)");
+    for (int i = 0; i < 2; i++) {
+        ck_ok(tb_rebuild_start(w.rebuild, i == 0 ? &accept : &rollback, &err));
+        world_stop(&w);
+        ck_assert(world_start(&w));
+        ck_assert_int_eq(world_progress(&w)->state, TB_REBUILD_BUILDING);
+        ck_assert_int_eq(world_progress(&w)->job.accept, i == 0);
+        ck_assert_int_eq(tb_rebuild_start(w.rebuild, &accept, &err), TB_CONFLICT);
+        err = (struct tb_error){0};
+        ck_assert_int_eq(world_finish(&w), i == 0 ? TB_REBUILD_DONE : TB_REBUILD_ROLLED_BACK);
+        ck_assert_int_eq(world_served(&w), i == 0 ? 2 : 1);
+    }
+    world_stop(&w);
+    ck_assert(world_start(&w));
+    ck_assert_int_eq(world_progress(&w)->state, TB_REBUILD_ROLLED_BACK);
+}
+END_TEST
+
 START_TEST(another_programs_unfinished_view_is_begun_anew)
 {
     struct tb_rebuild_job job = {0};
@@ -552,6 +582,7 @@ int main(void)
     tcase_add_test(tc, a_transient_error_is_retried);
     tcase_add_test(tc, a_process_that_ends_resumes);
     tcase_add_test(tc, an_end_and_a_rollback_outlive_the_process);
+    tcase_add_test(tc, a_requested_job_outlives_the_process);
     tcase_add_test(tc, another_programs_unfinished_view_is_begun_anew);
     suite_add_tcase(suite, random);
     suite_add_tcase(suite, tc);
