@@ -142,6 +142,11 @@ static enum tb_code on_start_rebuild(void *ctx, const struct tb_rebuild_job *job
     return tb_rebuild_start(((struct tb_view_wiring *)ctx)->rebuild, job, err);
 }
 
+static enum tb_code on_cancel_rebuild(void *ctx, struct tb_error *err)
+{
+    return tb_rebuild_cancel(((struct tb_view_wiring *)ctx)->rebuild, err);
+}
+
 static bool on_get_rebuild(void *ctx, struct tb_rebuild_progress *ret_progress,
                            struct tb_rebuild_generations *ret_generations)
 {
@@ -185,7 +190,7 @@ struct tb_api_options tb_view_api_options(struct tb_view_wiring *wiring)
         .connections_per_address_max = tb_config_int(config, TB_LIMITS_CONNECTIONS_PER_ADDRESS),
         .clock = &tb_clock_system,
         .dead_letters = {.send = on_send_dead_letter, .audit = on_audit},
-        .rebuild = {.start = on_start_rebuild, .get = on_get_rebuild},
+        .rebuild = {.start = on_start_rebuild, .cancel = on_cancel_rebuild, .get = on_get_rebuild},
         .consumer = tb_consumer_stats(wiring->consumer),
         .topic = wiring->topic,
         .group = wiring->group,

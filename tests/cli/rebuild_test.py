@@ -50,7 +50,8 @@ class Scripted(unittest.TestCase):
 
     def test_wrong_usage_sends_nothing(self):
         for args in (["x"], ["--accept", "--rollback"], ["--status", "--wait"],
-                     ["--status", "--accept"]):
+                     ["--status", "--accept"], ["--status", "--cancel"], ["--cancel", "--accept"],
+                     ["--cancel", "--rollback"]):
             with self.subTest(args=args):
                 self.run_on(Rebuild(), *args, status=2)
                 self.assertEqual(self.requests, [])
@@ -66,6 +67,22 @@ class Scripted(unittest.TestCase):
         self.assertEqual(done.stdout.split("\t")[0], "rolled-back")
         self.run_on(Rebuild(state("none")), "--status")
         self.assertEqual(self.requests, [("GET", "/rebuild", "")])
+
+    def test_a_cancelled_one_is_waited_for(self):
+        cancelled = state("cancelled", 20, 100, problem="it was cancelled")
+        done = self.run_on(Rebuild(state("building", 20, 100, cancelling=True), cancelled),
+                           "--cancel")
+        self.assertEqual(self.requests[0], ("POST", "/rebuild", '{"cancel":true}'))
+        self.assertEqual(done.stdout.splitlines()[-1].split("\t")[0], "cancelled")
+        self.assertEqual(done.stderr, "")
+        done = self.run_on(Rebuild(state("done")), "--cancel", status=1)
+        self.assertIn("had ended before", done.stderr)
+        done = self.run_on(Rebuild(post=problem(409, "no rebuild is under way")), "--cancel",
+                           status=1)
+        self.assertIn("no rebuild is under way", done.stderr)
+        self.assertEqual(len(self.requests), 1)
+        done = self.run_on(Rebuild(cancelled), "--wait", status=1)
+        self.assertIn("it was cancelled", done.stderr)
 
     def test_lines_in_a_pipe(self):
         done = self.run_on(Rebuild(state("building", 10, 100, secondsLeft=2),

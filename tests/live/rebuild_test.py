@@ -22,7 +22,7 @@ READ_PAUSE_SECONDS = 0.02  # a rebuild has what orders and reads leave of the pr
 PARTITIONS = 8  # more than the limit of a node's own log
 AWAY_SOON = "/?socketTimeoutMS=5000&serverSelectionTimeoutMS=2000"  # the test waits for it twice
 TRIES = 5
-ENDS = ("done", "failed", "rolled-back", "none")
+ENDS = ("done", "failed", "rolled-back", "cancelled", "none")
 
 
 class Reader(Worker):

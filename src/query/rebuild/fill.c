@@ -6,6 +6,8 @@
 /* A step normally reads at least one record. With more steps than this the log is too slow. */
 #define REACH_STEPS_MAX (REACH_EVENTS_MAX + TB_LOG_PARTITIONS_MAX)
 #define REACH_MS 5000
+/* If close could not remove what is no longer needed, cleanup is called so soon. */
+#define CLEANUP_AGAIN_MS 60000
 
 static void on_failed(void *ctx, const struct tb_error *err)
 {
@@ -114,8 +116,8 @@ void tb_rebuild_close(struct tb_rebuild *rebuild, enum tb_rebuild_end end)
     tb_rebuild_reset_recheck(rebuild);
     tb_consumer_free(rebuild->consumer);
     rebuild->consumer = NULL;
-    if (rebuild->opened) /* what close cannot remove, cleanup removes later */
-        (void)options->backend->close(options->backend_ctx, end, &err);
+    if (rebuild->opened && options->backend->close(options->backend_ctx, end, &err) != TB_OK)
+        rebuild->cleanup_at_ms = tb_clock_mono_ms(options->clock) + CLEANUP_AGAIN_MS;
     rebuild->opened = false;
     rebuild->view = NULL;
     rebuild->reader = NULL;

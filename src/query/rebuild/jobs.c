@@ -23,13 +23,13 @@ static enum tb_code begin_start(struct tb_rebuild *rebuild, const struct tb_rebu
 
     pthread_mutex_lock(&rebuild->lock);
     tb_rebuild_get_generations(rebuild, &generations);
-    if (rebuild->starting ||
+    if (rebuild->requesting ||
         (rebuild->progress.owner[0] == '\0' && tb_rebuild_is_running(rebuild->progress.state)))
         code = tb_error_set(err, TB_CONFLICT, "a rebuild is under way");
     else if (job->rollback && generations.previous == 0)
         code = tb_error_set(err, TB_CONFLICT, "there is no old view to go back to");
     else
-        rebuild->starting = true;
+        rebuild->requesting = true;
     pthread_mutex_unlock(&rebuild->lock);
     return code;
 }
@@ -40,7 +40,7 @@ static void end_start(struct tb_rebuild *rebuild, const struct tb_rebuild_job *j
                       const struct tb_rebuild_progress *others)
 {
     pthread_mutex_lock(&rebuild->lock);
-    rebuild->starting = false;
+    rebuild->requesting = false;
     if (job)
         set_pending(rebuild, job, /* anew= */ true);
     else if (others->owner[0] != '\0')
@@ -68,17 +68,71 @@ enum tb_code tb_rebuild_start(struct tb_rebuild *rebuild, const struct tb_rebuil
     return code;
 }
 
+static enum tb_code begin_cancel(struct tb_rebuild *rebuild, struct tb_error *err)
+{
+    enum tb_code code = TB_OK;
+
+    pthread_mutex_lock(&rebuild->lock);
+    if (rebuild->requesting)
+        code = tb_error_set(err, TB_BUSY, "another request about the rebuild is under way");
+    else if (!rebuild->options.backend->is_distant &&
+             !tb_rebuild_is_running(rebuild->progress.state))
+        code = tb_error_set(err, TB_CONFLICT, "no rebuild is under way");
+    else
+        rebuild->requesting = true; /* until end_cancel no other job begins here */
+    pthread_mutex_unlock(&rebuild->lock);
+    return code;
+}
+
+static void set_cancelling(struct tb_rebuild *rebuild)
+{
+    pthread_mutex_lock(&rebuild->lock);
+    rebuild->progress.cancelling = tb_rebuild_is_running(rebuild->progress.state);
+    pthread_mutex_unlock(&rebuild->lock);
+}
+
+static void end_cancel(struct tb_rebuild *rebuild)
+{
+    pthread_mutex_lock(&rebuild->lock);
+    rebuild->requesting = false;
+    pthread_mutex_unlock(&rebuild->lock);
+}
+
+enum tb_code tb_rebuild_cancel(struct tb_rebuild *rebuild, struct tb_error *err)
+{
+    enum tb_code code;
+
+    TB_TRY(begin_cancel(rebuild, err));
+    code = rebuild->options.backend->cancel(rebuild->options.backend_ctx, err);
+    if (code == TB_OK)
+        set_cancelling(rebuild);
+    end_cancel(rebuild);
+    tb_mailbox_wake(&rebuild->wakeup);
+    return code;
+}
+
+bool tb_rebuild_is_cancelled(struct tb_rebuild *rebuild)
+{
+    bool cancelled;
+
+    pthread_mutex_lock(&rebuild->lock);
+    cancelled = rebuild->progress.cancelling;
+    pthread_mutex_unlock(&rebuild->lock);
+    return cancelled;
+}
+
 /* Call with the lock. A job that was requested during find_job is run instead of the one that was
  * found. */
 static void take_found(struct tb_rebuild *rebuild, enum tb_rebuild_found found)
 {
     rebuild->known = true;
-    if (rebuild->pending || rebuild->starting)
+    if (rebuild->pending || rebuild->requesting)
         return;
     if (found == TB_REBUILD_FOUND_REPORT)
         rebuild->progress = rebuild->copy;
     else if (found == TB_REBUILD_FOUND_UNFINISHED)
         set_pending(rebuild, &rebuild->copy.job, /* anew= */ false);
+    rebuild->progress.cancelling = rebuild->copy.cancelling;
 }
 
 enum tb_code tb_rebuild_find_job(struct tb_rebuild *rebuild, struct tb_error *err)
@@ -101,15 +155,17 @@ bool tb_rebuild_publish(struct tb_rebuild *rebuild)
 {
     const struct tb_rebuild_options *options = &rebuild->options;
     int64_t now_ms = tb_clock_mono_ms(options->clock);
-    bool ended = !tb_rebuild_is_running(rebuild->state);
+    bool ended = !tb_rebuild_is_running(rebuild->state), cancelled = false;
     struct tb_error err = {0};
     enum tb_code code;
 
     if (now_ms < rebuild->publish_at_ms || (ended && !rebuild->end_unpublished))
         return true;
     (void)tb_rebuild_get_progress(rebuild, &rebuild->copy);
-    code = options->backend->publish(options->backend_ctx, &rebuild->copy, &err);
+    code = options->backend->publish(options->backend_ctx, &rebuild->copy, &cancelled, &err);
     rebuild->publish_at_ms = now_ms + PUBLISH_EVERY_MS;
+    if (cancelled)
+        set_cancelling(rebuild);
     if (ended && (code == TB_OK || code == TB_CONFLICT))
         rebuild->end_unpublished = false;
     return ended || code != TB_CONFLICT;

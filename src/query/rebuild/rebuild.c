@@ -53,6 +53,15 @@ static int64_t fail(struct tb_rebuild *rebuild, const char *why)
     return 0;
 }
 
+/* An earlier process may have made something for the job, even if this one has opened nothing. */
+static int64_t cancel(struct tb_rebuild *rebuild)
+{
+    rebuild->opened = true;
+    tb_rebuild_close(rebuild, TB_REBUILD_DISCARD);
+    tb_rebuild_enter(rebuild, TB_REBUILD_CANCELLED, "it was cancelled");
+    return 0;
+}
+
 /* A damaged new view is begun anew. A rollback has no new view, so it fails. */
 static int64_t fail_or_restart(struct tb_rebuild *rebuild, const struct tb_error *why)
 {
@@ -97,7 +106,7 @@ static int64_t begin(struct tb_rebuild *rebuild)
 {
     rebuild->restarts = 0;
     tb_rebuild_enter(rebuild, TB_REBUILD_BUILDING, "");
-    return open(rebuild);
+    return tb_rebuild_is_cancelled(rebuild) ? 0 : open(rebuild);
 }
 
 static int64_t idle(struct tb_rebuild *rebuild)
@@ -219,7 +228,7 @@ int64_t tb_rebuild_step(struct tb_rebuild *rebuild)
         return fail(rebuild, "another process goes on with it");
     if (!tb_rebuild_is_running(rebuild->state))
         return idle(rebuild);
-    wait_ms = work(rebuild);
+    wait_ms = tb_rebuild_is_cancelled(rebuild) ? cancel(rebuild) : work(rebuild);
     if (!tb_rebuild_is_running(rebuild->state))
         (void)tb_rebuild_publish(rebuild); /* a failure is tried again when idle */
     return wait_ms;

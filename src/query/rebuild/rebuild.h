@@ -1,12 +1,13 @@
 /* Rebuild: fills a new view from the start of the log beside the served one, compares both, and
  * then serves the new one.
  *
- *   NONE, DONE, FAILED, ROLLED_BACK --start--> BUILDING --> CATCHING_UP --> COMPARING
- *                                                                |              |
- *                                               (rollback) ------+--> SWAPPING <+
- *                                                                         |
- *                                                                         +--> DONE, ROLLED_BACK
- *   and from each running state to FAILED, or to BUILDING again where a fresh start may help.
+ *   NONE or an end --start--> BUILDING --> CATCHING_UP --> COMPARING
+ *                                              |               |
+ *                             (rollback) ------+--> SWAPPING <-+
+ *                                                       |
+ *                                                       +--> DONE, ROLLED_BACK
+ *   and from each running state to FAILED or CANCELLED, or to BUILDING again where a fresh start
+ * may help. The ends are DONE, FAILED, ROLLED_BACK and CANCELLED.
  *
  * BUILDING ends when the new view has all events that the log had at the start. A separate
  * consumer fills the new view, with the same rules as the consumer of the served view. It reads
@@ -14,10 +15,12 @@
  * events twice: for the comparison, and for the swap, during which nobody writes the served view.
  * Differences are listed, and the rebuild ends as FAILED, unless the job has `accept`. A rollback
  * brings back the view that was served before: that view catches up and is swapped in without a
- * comparison. If a process ends during a job, the new view stays. The backend's find_job decides
- * whether the next process, or another process that serves the same view, continues the job.
+ * comparison. A job that is cancelled ends within a second or so, wherever it runs: what it has
+ * made is removed, and the served view stays. If a process ends during a job, the new view stays.
+ * The backend's find_job decides whether the next process, or another process that serves the same
+ * view, continues the job.
  *
- * Thread:  step and run on the owner's thread; the get functions, start and stop on any.
+ * Thread:  step and run on the owner's thread; the get functions, start, cancel and stop on any.
  * Memory:  borrows what its options point to.
  * Errors:  a transient error is retried and shown as `problem`; any other makes the job FAILED. */
 #pragma once
@@ -33,6 +36,7 @@ enum tb_rebuild_state {
     TB_REBUILD_DONE,
     TB_REBUILD_FAILED,
     TB_REBUILD_ROLLED_BACK,
+    TB_REBUILD_CANCELLED,
     TB_REBUILD_STATE_COUNT
 };
 const char *tb_rebuild_state_name(enum tb_rebuild_state state); /* "catching-up" */
@@ -49,6 +53,7 @@ struct tb_rebuild_job {
 struct tb_rebuild_progress {
     enum tb_rebuild_state state;
     struct tb_rebuild_job job;
+    bool cancelling; /* a client has cancelled the job, which has not ended yet */
     char owner[TB_REBUILD_OWNER_SIZE]; /* the process that runs or ran the job; "": this one */
     int64_t events, total;             /* read so far; to be read in all, as far as is known now */
     int64_t per_second;
@@ -95,10 +100,14 @@ struct tb_rebuild_backend {
      * TB_CONFLICT: another process runs one, and ret_others gets its progress. */
     enum tb_code (*claim)(void *ctx, const struct tb_rebuild_job *job,
                           struct tb_rebuild_progress *ret_others, struct tb_error *err);
+    /* Stores that the job is cancelled that runs here or in another process; any thread. A process
+     * that ends does not lose that. TB_CONFLICT: none runs. */
+    enum tb_code (*cancel)(void *ctx, struct tb_error *err);
     /* Publishes the progress to other processes: every second, and at the end until it is TB_OK.
+     * *ret_cancelled: the job was cancelled, perhaps through another process; unchanged if not.
      * TB_CONFLICT: another process has taken the job over. */
     enum tb_code (*publish)(void *ctx, const struct tb_rebuild_progress *progress,
-                            struct tb_error *err);
+                            bool *ret_cancelled, struct tb_error *err);
     /* Opens the view to fill, and a log reader for it. anew: the view must be empty. After a
      * failure close is called too. */
     enum tb_code (*open)(void *ctx, const struct tb_rebuild_job *job, bool anew,
@@ -155,6 +164,9 @@ void tb_rebuild_free(struct tb_rebuild *rebuild); /* NULL is fine */
  * TB_CONFLICT: a job runs already, or there is no view to roll back to. */
 TB_CHECKED enum tb_code tb_rebuild_start(struct tb_rebuild *rebuild,
                                          const struct tb_rebuild_job *job, struct tb_error *err);
+/* Waits until it is stored that the job is cancelled, which runs here or in another process, but
+ * not for its end. It may be done before that. TB_CONFLICT: no job runs. */
+TB_CHECKED enum tb_code tb_rebuild_cancel(struct tb_rebuild *rebuild, struct tb_error *err);
 /* False: a distant backend has not been reached yet, so nobody here knows whether a job runs. */
 bool tb_rebuild_get_progress(struct tb_rebuild *rebuild, struct tb_rebuild_progress *ret_progress);
 void tb_rebuild_get_generations(const struct tb_rebuild *rebuild,

@@ -16,7 +16,7 @@ struct tb_rebuild {
     bool known;        /* find_job has answered, or a job was claimed here */
     bool pending;      /* progress.job was requested, or found, and has not begun */
     bool pending_anew; /* it begins with an empty view */
-    bool starting;     /* a thread in start waits for the backend's claim */
+    bool requesting;   /* a thread in start or cancel waits for the backend */
 
     /* The owner's state. It differs from progress.state, which is BUILDING as soon as a job is
      * requested, and which may be that of another process's job. */
@@ -57,6 +57,7 @@ bool tb_rebuild_find_job_due(const struct tb_rebuild *rebuild);
 TB_CHECKED enum tb_code tb_rebuild_find_job(struct tb_rebuild *rebuild, struct tb_error *err);
 /* True: a job was pending, and rebuild->job and rebuild->anew are now this job's. */
 bool tb_rebuild_take_pending(struct tb_rebuild *rebuild);
+bool tb_rebuild_is_cancelled(struct tb_rebuild *rebuild);
 /* Publishes the progress if it is due. False: another process has taken the job over. */
 bool tb_rebuild_publish(struct tb_rebuild *rebuild);
 

@@ -13,6 +13,7 @@ static struct tb_rebuild_job started;
 static struct tb_rebuild_progress progress;
 static struct tb_rebuild_generations views;
 static bool busy, known;
+static int cancelled; /* how often */
 
 static enum tb_code on_start(void *ctx, const struct tb_rebuild_job *job, struct tb_error *err)
 {
@@ -20,6 +21,15 @@ static enum tb_code on_start(void *ctx, const struct tb_rebuild_job *job, struct
     if (busy)
         return tb_error_set(err, TB_CONFLICT, "a rebuild is under way");
     started = *job;
+    return TB_OK;
+}
+
+static enum tb_code on_cancel(void *ctx, struct tb_error *err)
+{
+    (void)ctx;
+    if (!busy)
+        return tb_error_set(err, TB_CONFLICT, "no rebuild is under way");
+    cancelled++;
     return TB_OK;
 }
 
@@ -36,13 +46,15 @@ static void start(bool able)
 {
     node_init(&node);
     if (able)
-        node.options.rebuild = (struct tb_api_rebuild){.start = on_start, .get = on_get};
+        node.options.rebuild =
+            (struct tb_api_rebuild){.start = on_start, .cancel = on_cancel, .get = on_get};
     started = (struct tb_rebuild_job){0};
     memset(&progress, 0, sizeof progress);
     progress.seconds_left = -1;
     views = (struct tb_rebuild_generations){.served = 1};
     busy = false;
     known = true;
+    cancelled = 0;
     node_start(&node);
     client_open(&client, &node);
 }
@@ -82,6 +94,22 @@ START_TEST(it_is_started_as_requested)
 }
 END_TEST
 
+START_TEST(it_is_cancelled_if_it_runs)
+{
+    post("{\"cancel\":true}");
+    ck_assert_int_eq(got.status, 409);
+    ck_assert_ptr_nonnull(strstr(got.body, "no rebuild is under way"));
+    busy = true;
+    progress.state = TB_REBUILD_BUILDING;
+    progress.cancelling = true;
+    post("{\"cancel\":true,\"accept\":false}");
+    ck_assert_int_eq(got.status, 202);
+    ck_assert_int_eq(cancelled, 1);
+    ck_assert_ptr_nonnull(strstr(got.body, "{\"state\":\"building\","));
+    ck_assert_ptr_nonnull(strstr(got.body, ",\"cancelling\":true,"));
+}
+END_TEST
+
 static const struct {
     const char *body;
     int status;
@@ -92,13 +120,16 @@ static const struct {
     {"{\"acept\":true}", 422},
     {"{\"accept\":true,\"rollback\":true}", 422},
     {"{\"accept\":true,\"accept\":true}", 400},
+    {"{\"cancel\":\"now\"}", 422},
+    {"{\"cancel\":true,\"accept\":true}", 422},
+    {"{\"cancel\":true,\"rollback\":true}", 422},
 };
 
 START_TEST(malformed_jobs_are_refused)
 {
     post(refused[_i].body);
     ck_assert_int_eq(got.status, refused[_i].status);
-    ck_assert(!started.accept && !started.rollback);
+    ck_assert(!started.accept && !started.rollback && cancelled == 0);
     ask(&client, "GET", "/rebuild?a=b", "", NULL, &got);
     ck_assert_int_eq(got.status, 400);
     ask(&client, "DELETE", "/rebuild", "", NULL, &got);
@@ -180,6 +211,7 @@ int main(void)
 
     tcase_add_checked_fixture(able, setup, teardown);
     tcase_add_test(able, it_is_started_as_requested);
+    tcase_add_test(able, it_is_cancelled_if_it_runs);
     tcase_add_loop_test(able, malformed_jobs_are_refused, 0,
                         (int)(sizeof refused / sizeof *refused));
     tcase_add_test(able, progress_is_shown);

@@ -300,6 +300,68 @@ START_TEST(a_new_central_does_not_know_at_first)
 }
 END_TEST
 
+/* Takes turns until both centrals say that the job was cancelled, and nothing is left of it. */
+static void check_cancelled(struct one_central *running)
+{
+    struct tb_error err = {0};
+
+    for (int turn = 0; central_progress(running)->state != TB_REBUILD_CANCELLED; turn++) {
+        ck_assert_int_lt(turn, 10000);
+        centrals_turn(&c);
+    }
+    ck_assert_int_eq(centrals_served(&c), 1);
+    ck_assert_int_eq(
+        mongo_db_count(&c.db, "meta", "{\"_id\":\"served\",\"hold\":{\"$exists\":true}}"), 0);
+    for (int i = 0; i < CENTRALS; i++) {
+        while (central_progress(&c.list[i])->state != TB_REBUILD_CANCELLED)
+            centrals_turn(&c);
+        ck_assert(!central_progress(&c.list[i])->cancelling);
+        ck_assert_int_eq(tb_rebuild_cancel(c.list[i].rebuild, &err), TB_CONFLICT);
+    }
+    ck_assert_int_eq(mongo_db_count(&c.db, "orders_2", "{}"), 0);
+    ck_assert_int_eq(mongo_db_count(&c.db, "sales_by_day_2", "{}"), 0);
+    ck_assert_int_eq(mongo_db_count(&c.db, "dead_letters_2", "{}"), 0);
+}
+
+/* Any central cancels a job, wherever the job is and whichever central runs it; also one whose
+ * process has ended meanwhile. The centrals go on writing the view that was served. */
+START_TEST(any_central_cancels)
+{
+    struct one_central *running = &c.list[0], *by = &c.list[_i % CENTRALS];
+    bool killed = _i >= 4;
+    struct tb_error err = {0};
+
+    begin(test_seed((uint64_t)_i + 400));
+    for (int i = 0; i < 60; i++)
+        centrals_add(&c);
+    ck_ok(tb_rebuild_start(running->rebuild, &plain, &err));
+    for (uint64_t turns = fake_random_below(&c.fake, 400); turns > 0; turns--) {
+        if (central_progress(running)->state < TB_REBUILD_SWAPPING)
+            centrals_turn(&c);
+    }
+    ck_ok(tb_rebuild_cancel(by->rebuild, &err));
+    if (killed) {
+        central_stop(running);
+        for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
+            group_log_assign(&c.log, p, 1);
+        centrals_turn(&c);
+        fake_clock_advance(&c.clock, GONE_MS);
+        while (!tb_rebuild_is_running(central_progress(&c.list[1])->state))
+            centrals_turn(&c);
+        fake_clock_advance(&c.clock, GONE_MS);
+        central_start(running);
+        running = &c.list[1];
+    }
+    check_cancelled(running);
+    add_all();
+    centrals_read_on(&c);
+    centrals_check(&c);
+    ck_assert_int_eq(central_rebuild(&c.list[1], &plain), TB_REBUILD_DONE);
+    ck_assert_int_eq(centrals_served(&c), 3);
+    centrals_release(&c);
+}
+END_TEST
+
 /* The log is down for a while, again and again. */
 START_TEST(outages_are_waited_out)
 {
@@ -419,6 +481,7 @@ int main(void)
     tcase_add_test(tc, a_job_outlives_many_processes);
     tcase_add_test(tc, outages_are_waited_out);
     tcase_add_loop_test(seeds, events_go_on_coming, 0, 4);
+    tcase_add_loop_test(seeds, any_central_cancels, 0, 6);
     tcase_add_loop_test(seeds, another_central_continues_the_job, 0, 8);
     tcase_add_loop_test(seeds, without_its_barrier_nothing_is_swapped, 0, 4);
     suite_add_tcase(suite, tc);

@@ -541,6 +541,56 @@ START_TEST(a_requested_job_outlives_the_process)
 }
 END_TEST
 
+/* At whatever moment it is cancelled, and if the process is killed as soon as that is answered, it
+ * ends: nothing of it remains, the view that was served goes on, and the next rebuild is whole. */
+START_TEST(a_cancelled_job_leaves_nothing)
+{
+    const struct tb_rebuild_job plain = {0}, rollback = {.rollback = true};
+    struct tb_rebuild_generations views;
+    bool killed = _i % 2, cancelled = true;
+
+    begin(test_seed((uint64_t)_i + 2000), 40);
+    add_all();
+    world_read_on(&w);
+    if (_i >= 2) /* there is an old view, which must stay */
+        ck_assert_int_eq(world_rebuild(&w, false, false), TB_REBUILD_DONE);
+    for (int steps = 0; cancelled; steps += 1 + steps / 2) {
+        int64_t served = world_served(&w);
+        struct tb_error err = {0};
+
+        ck_ok(tb_rebuild_start(w.rebuild, _i >= 4 ? &rollback : &plain, &err));
+        for (int i = 0; i < steps; i++)
+            (void)tb_rebuild_step(w.rebuild);
+        cancelled = tb_rebuild_cancel(w.rebuild, &err) == TB_OK;
+        if (!cancelled) {
+            ck_assert_int_eq(err.code, TB_CONFLICT);
+            ck_assert_int_ne(world_served(&w), served);
+            break;
+        }
+        ck_assert(world_progress(&w)->cancelling);
+        if (killed) {
+            world_stop(&w);
+            ck_assert(world_start(&w));
+            ck_assert(world_progress(&w)->cancelling);
+        }
+        (void)tb_rebuild_step(w.rebuild);
+        (void)tb_rebuild_step(w.rebuild);
+        ck_assert_int_eq(world_progress(&w)->state, TB_REBUILD_CANCELLED);
+        ck_assert(!world_progress(&w)->cancelling);
+        ck_assert_int_eq(world_served(&w), served);
+        tb_rebuild_get_generations(w.rebuild, &views);
+        ck_assert(_i < 4 || views.previous == 1);
+        for (int64_t g = 1; g < 5; g++)
+            ck_assert_int_eq(exists(g), g == served || g == views.previous);
+        world_stop(&w);
+        ck_assert(world_start(&w));
+        ck_assert_int_eq(world_progress(&w)->state, TB_REBUILD_CANCELLED);
+        world_read_on(&w);
+    }
+    world_release(&w);
+}
+END_TEST
+
 START_TEST(another_programs_unfinished_view_is_begun_anew)
 {
     struct tb_rebuild_job job = {0};
@@ -571,6 +621,7 @@ int main(void)
     tcase_add_loop_test(random, rebuilt_is_what_was_served, 0, SEEDS);
     tcase_add_loop_test(random, a_restored_node_is_rebuilt, 0, SEEDS);
     tcase_add_loop_test(random, events_arrive_during_a_rebuild, 0, SEEDS);
+    tcase_add_loop_test(random, a_cancelled_job_leaves_nothing, 0, 6);
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, differences_prevent_the_swap);
     tcase_add_test(tc, the_old_view_can_be_served_again);

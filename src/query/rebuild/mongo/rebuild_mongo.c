@@ -9,16 +9,22 @@
 #define CATCH_UP_MS 10000
 
 static enum tb_code mongo_publish(void *ctx, const struct tb_rebuild_progress *progress,
-                                  struct tb_error *err)
+                                  bool *ret_cancelled, struct tb_error *err)
 {
     struct tb_rebuild_mongo *self = ctx;
     TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
 
     TB_TRY(tb_mongo_client_acquire(self->options.mongo, &client, err));
     tb_mongo_barrier_refresh(self, &client);
-    if (tb_mongo_job_save_progress(self, &client, progress, err) == TB_CONFLICT)
-        self->lost = true;
-    return err->code;
+    if (tb_mongo_job_save_progress(self, &client, progress, err) != TB_OK) {
+        self->lost = self->lost || err->code == TB_CONFLICT;
+        return err->code;
+    }
+    if (!tb_rebuild_is_running(progress->state))
+        return TB_OK;
+    TB_TRY(tb_mongo_job_read(&client, self->stored, err));
+    *ret_cancelled = self->stored->cancelled && tb_mongo_job_is_ours(self, self->stored->token);
+    return TB_OK;
 }
 
 /* The target is the previous generation (of a rollback), the unfinished one of this build, or a
@@ -204,6 +210,7 @@ const struct tb_rebuild_backend tb_rebuild_mongo_backend = {
     .find_job_every_ms = FIND_JOB_EVERY_MS,
     .find_job = tb_mongo_find_job,
     .claim = tb_mongo_job_claim,
+    .cancel = tb_mongo_job_cancel,
     .publish = mongo_publish,
     .open = mongo_open,
     .served_offsets = mongo_served_offsets,

@@ -21,6 +21,7 @@ struct tb_mongo_job {
     int64_t generation;        /* the one that is being filled; 0: none yet */
     int64_t last;              /* the highest number that any generation has had */
     int64_t takeovers;         /* since the job last made progress */
+    bool cancelled;            /* whoever runs the job ends it */
     char build[TB_BUILD_SIZE]; /* of the program that began to fill the generation */
     struct tb_rebuild_progress progress;
 };
@@ -59,6 +60,8 @@ bool tb_mongo_job_is_ours(struct tb_rebuild_mongo *self, const char *token);
 TB_CHECKED enum tb_code tb_mongo_job_claim(void *ctx, const struct tb_rebuild_job *job,
                                            struct tb_rebuild_progress *ret_others,
                                            struct tb_error *err);
+/* As tb_rebuild_backend.cancel. */
+TB_CHECKED enum tb_code tb_mongo_job_cancel(void *ctx, struct tb_error *err);
 /* Takes over the stored job, whose process has ended. TB_CONFLICT: it has not. */
 TB_CHECKED enum tb_code tb_mongo_job_take_over(struct tb_rebuild_mongo *self,
                                                const struct tb_mongo_client *client,

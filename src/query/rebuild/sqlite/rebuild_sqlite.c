@@ -98,6 +98,7 @@ static enum tb_code sqlite_find_job(void *ctx, enum tb_rebuild_found *ret_found,
         *ret_found = TB_REBUILD_FOUND_UNFINISHED;
     else if (self->all.last.state[0] != '\0')
         *ret_found = TB_REBUILD_FOUND_REPORT;
+    ret_progress->cancelling = *ret_found == TB_REBUILD_FOUND_UNFINISHED && self->all.cancelled;
     ret_progress->job = (struct tb_rebuild_job){.accept = self->all.accept != 0,
                                                 .rollback = self->all.going_back != 0};
     (void)tb_name_find(tb_str_of(self->all.last.state), tb_rebuild_state_name,
@@ -131,6 +132,7 @@ static enum tb_code sqlite_claim(void *ctx, const struct tb_rebuild_job *job,
     all = self->all;
     all.accept = job->accept;
     all.going_back = job->rollback;
+    all.cancelled = 0;
     if (!job->rollback) {
         all.building = next_generation(self);
         all.build[0] = '\0';
@@ -138,13 +140,25 @@ static enum tb_code sqlite_claim(void *ctx, const struct tb_rebuild_job *job,
     return write_all(self, &all, err);
 }
 
-/* Saves how the job ended, so that the next process can show it, but not the differences. */
-static enum tb_code sqlite_publish(void *ctx, const struct tb_rebuild_progress *progress,
-                                   struct tb_error *err)
+static enum tb_code sqlite_cancel(void *ctx, struct tb_error *err)
 {
     struct tb_rebuild_sqlite *self = ctx;
     struct tb_generations all;
 
+    WITH_LOCK(self);
+    all = self->all;
+    all.cancelled = 1;
+    return write_all(self, &all, err);
+}
+
+/* Saves how the job ended, so that the next process can show it, but not the differences. */
+static enum tb_code sqlite_publish(void *ctx, const struct tb_rebuild_progress *progress,
+                                   bool *ret_cancelled, struct tb_error *err)
+{
+    struct tb_rebuild_sqlite *self = ctx;
+    struct tb_generations all;
+
+    (void)ret_cancelled; /* there is no other process */
     if (tb_rebuild_is_running(progress->state))
         return TB_OK;
     WITH_LOCK(self);
@@ -386,6 +400,7 @@ static bool sqlite_has_room(void *ctx)
 const struct tb_rebuild_backend tb_rebuild_sqlite_backend = {
     .find_job = sqlite_find_job,
     .claim = sqlite_claim,
+    .cancel = sqlite_cancel,
     .publish = sqlite_publish,
     .open = sqlite_open,
     .served_offsets = sqlite_served,
