@@ -117,6 +117,16 @@ static void on_rebuild_state(void *ctx, enum tb_rebuild_state state, const char 
             tb_rebuild_state_name(state), why[0] ? ": " : "", why);
 }
 
+static void on_hold_given_up(void *ctx, int64_t held_ms, const char *why)
+{
+    (void)ctx;
+    tb_diag(
+        TB_DIAG_WARN, "rebuild.hold",
+        "the view was not written for %.1f s in vain, because %s; it is written again, and the "
+        "rebuild tries that later",
+        (double)held_ms / 1000, why);
+}
+
 enum tb_code tb_view_open_rebuild(struct tb_view_wiring *wiring,
                                   const struct tb_rebuild_backend *backend, void *backend_ctx,
                                   struct tb_error *err)
@@ -130,6 +140,7 @@ enum tb_code tb_view_open_rebuild(struct tb_view_wiring *wiring,
         .topic = wiring->topic,
         .partitions = wiring->partitions,
         .entered = on_rebuild_state,
+        .hold_given_up = on_hold_given_up,
         .ctx = wiring,
     };
 

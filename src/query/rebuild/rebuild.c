@@ -85,8 +85,11 @@ static int64_t handle_error(struct tb_rebuild *rebuild, const struct tb_error *w
 {
     if (!may_pass(rebuild, why))
         return fail_or_restart(rebuild, why);
+    if (rebuild->pinned)
+        tb_rebuild_give_up_hold(rebuild, why->text);
+    else
+        tb_rebuild_set_problem(rebuild, why->text);
     tb_rebuild_unpin(rebuild);
-    tb_rebuild_set_problem(rebuild, why->text);
     return AGAIN_MS;
 }
 
@@ -105,6 +108,7 @@ static int64_t open(struct tb_rebuild *rebuild)
 static int64_t begin(struct tb_rebuild *rebuild)
 {
     rebuild->restarts = 0;
+    tb_rebuild_forget_holds(rebuild);
     tb_rebuild_enter(rebuild, TB_REBUILD_BUILDING, "");
     return tb_rebuild_is_cancelled(rebuild) ? 0 : open(rebuild);
 }
@@ -151,6 +155,7 @@ static int64_t end_compare(struct tb_rebuild *rebuild)
     char why[200];
 
     tb_rebuild_unpin(rebuild);
+    tb_rebuild_forget_holds(rebuild);
     if (differences > 0 && !rebuild->job.accept) {
         snprintf(why, sizeof why,
                  "%lld differences between the rebuilt view and the served one, which stays; "
@@ -184,10 +189,13 @@ static int64_t swap(struct tb_rebuild *rebuild)
 
     if (code == TB_OK && left > CLOSE_EVENTS)
         return wait_ms;
+    if (code == TB_OK && tb_rebuild_hold_due_ms(rebuild) > 0)
+        return wait_ms > SWAP_AGAIN_MS ? wait_ms : SWAP_AGAIN_MS;
+    tb_rebuild_begin_hold(rebuild);
     if (code == TB_OK)
         code = options->backend->swap(options->backend_ctx, rebuild, &err);
     if (code == TB_BUSY) {
-        tb_rebuild_set_problem(rebuild, err.text);
+        tb_rebuild_give_up_hold(rebuild, err.text);
         return SWAP_AGAIN_MS;
     }
     if (code != TB_OK)

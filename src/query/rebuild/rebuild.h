@@ -42,6 +42,9 @@ enum tb_rebuild_state {
 const char *tb_rebuild_state_name(enum tb_rebuild_state state); /* "catching-up" */
 bool tb_rebuild_is_running(enum tb_rebuild_state state);
 
+/* The writers of the served view wait at most this long for a rebuild. What is not done by then is
+ * given up, and tried again after a pause. */
+#define TB_REBUILD_HOLD_MS 5000
 /* How long the previous view is kept for a rollback. It takes as much disk as the served one. */
 #define TB_REBUILD_KEEP_MS (7 * INT64_C(86400000))
 
@@ -122,13 +125,14 @@ struct tb_rebuild_backend {
      * makes nobody wait. */
     void (*live_readers)(void *ctx, struct tb_view_reader **ret_served,
                          struct tb_view_reader **ret_rebuilt);
-    /* Returns readers of both views. Until unpin ret_served sees the served view with exactly the
-     * events before ret_next. TB_BUSY: not now. */
+    /* Returns readers of both views. With live_readers it is given up after TB_REBUILD_HOLD_MS,
+     * and nothing that grows with the views is read before unpin. Until unpin ret_served sees the
+     * served view with exactly the events before ret_next. TB_BUSY: not now. */
     enum tb_code (*pin)(void *ctx, int64_t *ret_next, struct tb_view_reader **ret_served,
                         struct tb_view_reader **ret_rebuilt, struct tb_error *err);
-    /* Has the served view reached ret_next of pin, and is it still pinned? Called before and after
-     * the comparison. TB_BUSY: it will not reach it; the caller unpins, and pins again later.
-     * NULL: it always has. */
+    /* Has the served view all records before ret_next of pin, as the new one has, and is it still
+     * pinned? Called before and after the comparison. TB_BUSY: it is not pinned any more; the
+     * caller unpins, and pins again later. NULL: it always has. */
     enum tb_code (*caught_up)(void *ctx, bool *ret_caught_up, struct tb_error *err);
     void (*unpin)(void *ctx);
     /* Stops the writer of the served view, calls tb_rebuild_catch_up, and then switches the writer
@@ -153,6 +157,8 @@ struct tb_rebuild_options {
     int32_t partitions; /* of the log */
     /* A state was entered. why: the error that led to it, or "". On the owner's thread. */
     void (*entered)(void *ctx, enum tb_rebuild_state state, const char *why);
+    /* The writers of the served view have waited this long in vain. On the owner's thread. */
+    void (*hold_given_up)(void *ctx, int64_t held_ms, const char *why);
     void *ctx;
 };
 /* Finds a job that an earlier process has not finished, unless the backend is_distant: that one is

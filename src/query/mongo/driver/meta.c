@@ -7,7 +7,6 @@
 #define BARRIER(member) TB_BSON_AT(struct tb_mongo_write_barrier, member)
 static const struct tb_bson_field barrier_fields[] = {
     {"token", TB_BSON_TEXT, BARRIER(token)},
-    {"beat", TB_BSON_INT, BARRIER(beat)},
     {"until", TB_BSON_ARRAY, BARRIER(limit), 0,
      offsetof(struct tb_mongo_write_barrier, limit_count), TB_LOG_PARTITIONS_MAX},
 };
@@ -56,16 +55,15 @@ enum tb_code tb_mongo_read_served(const struct tb_mongo_client *client,
     return TB_OK;
 }
 
-enum tb_code tb_mongo_remove_stale_barrier(const struct tb_mongo_client *client,
-                                           const struct tb_mongo_write_barrier *barrier,
-                                           struct tb_error *err)
+enum tb_code tb_mongo_remove_barrier(const struct tb_mongo_client *client,
+                                     const struct tb_mongo_write_barrier *barrier,
+                                     struct tb_error *err)
 {
     TB_CLEANUP(tb_bson_free)
-    bson_t *filter = BCON_NEW("_id", BCON_UTF8("served"), "hold.token", BCON_UTF8(barrier->token),
-                              "hold.beat", BCON_INT64(barrier->beat));
+    bson_t *filter = BCON_NEW("_id", BCON_UTF8("served"), "hold.token", BCON_UTF8(barrier->token));
     TB_CLEANUP(tb_bson_free)
     bson_t *update = BCON_NEW("$unset", "{", "hold", BCON_INT32(1), "}");
-    bool found = false; /* else it was refreshed, or another program removed it */
+    bool found = false; /* else another program removed it */
 
     return tb_mongo_update(client, "meta", filter, update, &found, err);
 }

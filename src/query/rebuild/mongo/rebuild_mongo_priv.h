@@ -45,8 +45,6 @@ struct tb_rebuild_mongo {
     struct tb_view_reader *served_reader, *target_reader;
     struct tb_log_reader *reader;
     struct tb_mongo_write_barrier barrier; /* our own; its limit: the ends of the log */
-    int64_t barrier_at_ms;                 /* when it was set; monotonic */
-    int64_t begin[TB_LOG_PARTITIONS_MAX];  /* of the log at that time */
     int64_t merged[TB_LOG_PARTITIONS_MAX]; /* dead letters before this offset are merged */
 };
 
@@ -83,9 +81,6 @@ TB_CHECKED enum tb_code tb_mongo_find_job(void *ctx, enum tb_rebuild_found *ret_
 
 /* write_barrier.c. TB_BUSY: another barrier was set, or another process has removed ours. */
 TB_CHECKED enum tb_code tb_mongo_barrier_set(struct tb_rebuild_mongo *self, struct tb_error *err);
-/* Keeps other processes from removing the barrier as stale. A failure is ignored: whatever relies
- * on the barrier checks it. */
-void tb_mongo_barrier_refresh(struct tb_rebuild_mongo *self, const struct tb_mongo_client *client);
 void tb_mongo_barrier_remove(struct tb_rebuild_mongo *self);
 TB_CHECKED enum tb_code tb_mongo_barrier_check(struct tb_rebuild_mongo *self,
                                                struct tb_error *err);
