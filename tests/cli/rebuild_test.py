@@ -34,6 +34,8 @@ DIFFERENCES = [
     {"difference": "total", "currency": "EUR",
      "served": {"orders": 2, "returns": 0, "cancelled": 0, "totalMinor": 150},
      "rebuilt": {"orders": 1, "returns": 0, "cancelled": 0, "totalMinor": 100}},
+    {"difference": "sequences", "node": "till1", "epoch": "0123456789abcdef",
+     "rebuilt": {"completeThrough": 7, "lastSequence": 9, "holes": 1}},
     {"difference": "missing", "orderId": ORDER,
      "served": {"version": 3, "status": "PLACED", "totalMinor": 50, "currency": "EUR",
                 "hash": "0123456789abcdef" * 4}}]
@@ -123,6 +125,7 @@ class Scripted(unittest.TestCase):
         done = self.run_on(Rebuild(failed), "--wait", status=1)
         self.assertEqual(done.stdout.splitlines()[1:], [
             "total\tEUR\t2 orders 1.50\t1 orders 1.00",
+            "sequences\ttill1\tnone\tcomplete to 7 of 9",
             f"missing\t{ORDER}\t3 PLACED 0.50 01234567\tnone"])
         self.assertIn("2 differences", done.stderr)
         done = self.run_on(Rebuild(failed), "--wait", "--json", status=1)

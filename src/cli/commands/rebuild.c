@@ -19,7 +19,7 @@ static const struct tb_option options[] = {
     {NULL, NULL, NULL, NULL}};
 
 static const struct tb_column columns[] = {{"difference", false, "difference"},
-                                           {"order or currency", false, NULL},
+                                           {"order, currency or node", false, NULL},
                                            {"served", false, NULL},
                                            {"rebuilt", false, NULL}};
 
@@ -77,14 +77,14 @@ static int parse_status(const struct tb_cli *cli, struct status *status)
     return tb_cli_bad_response(cli, "it is no state of a rebuild");
 }
 
-/* Adds the cell of one side: an order, or the sums of a currency. currency: used if the side
- * itself has none. */
+/* Adds the cell of one side: an order, the sums of a currency, or what has arrived of a node.
+ * currency: used if the side itself has none. */
 static void add_side(struct tb_table *table, const cJSON *side, struct tb_str currency)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf cell = {0};
     const char *status = tb_cjson_text(side, "status").ptr;
     struct tb_str hash = tb_cjson_text(side, "hash");
-    int64_t version = 0, orders = 0;
+    int64_t version = 0, orders = 0, through = 0, last = 0;
     tb_sum total = 0;
 
     if (!side) {
@@ -93,6 +93,12 @@ static void add_side(struct tb_table *table, const cJSON *side, struct tb_str cu
     }
     if (tb_cjson_text(side, "currency").ptr)
         currency = tb_cjson_text(side, "currency");
+    if (tb_cjson_int(side, "completeThrough", &through) &&
+        tb_cjson_int(side, "lastSequence", &last)) {
+        tb_buf_addf(&cell, "complete to %" PRId64 " of %" PRId64, through, last);
+        tb_table_cell(table, tb_buf_str(&cell));
+        return;
+    }
     if (tb_cjson_int(side, "version", &version))
         tb_buf_addf(&cell, "%" PRId64 " ", version);
     else if (tb_cjson_int(side, "orders", &orders))
@@ -117,9 +123,10 @@ static void show_differences(const struct tb_cli *cli, const cJSON *root)
     for (; difference; difference = difference->next) {
         struct tb_str order_id = tb_cjson_text(difference, "orderId");
         struct tb_str currency = tb_cjson_text(difference, "currency");
+        struct tb_str node = tb_cjson_text(difference, "node");
 
         tb_show_cells(&table, difference);
-        tb_table_cell(&table, order_id.ptr ? order_id : currency);
+        tb_table_cell(&table, order_id.ptr ? order_id : node.ptr ? node : currency);
         add_side(&table, tb_cjson_get(difference, "served"), currency);
         add_side(&table, tb_cjson_get(difference, "rebuilt"), currency);
     }
@@ -258,17 +265,19 @@ static int run(struct tb_cli *cli, const struct tb_args *args)
 const struct tb_subcommand tb_cmd_rebuild = {
     .name = "rebuild",
     .summary = "Fill the view anew from the log, compare it with the present one, and swap",
-    .details = "The present view serves meanwhile, and orders are taken. The new view is\n"
-               "compared with it: counts and totals of each currency, version and content of\n"
-               "each order. If they differ, the first 100 differences are listed and the present\n"
-               "view stays, unless --accept. A log that has deleted old events ([retention] log)\n"
-               "does not have their orders: these are differences, too. The old view is kept for\n"
-               "--rollback until the next rebuild, for 7 days at most. If the process ends\n"
-               "during a rebuild, the rebuild goes on at its next start, or at another central.\n"
-               "--cancel ends it at any time, through any central: what it made is removed.\n"
-               "In a pipe: state, events, total, events a second, seconds left; then difference,\n"
-               "order or currency, the present side, the new side. With --wait the exit status\n"
-               "is 1 unless the rebuild is done. Ctrl-C ends the waiting only.",
+    .details =
+        "The present view serves meanwhile, and orders are taken. The new view is\n"
+        "compared with it: counts and totals of each currency, version and content of\n"
+        "each order, and at a central which events of each till have arrived. If they\n"
+        "differ, the first 100 differences are listed and the present view stays, unless\n"
+        "--accept. A log that has deleted old events ([retention] log)\n"
+        "does not have their orders: these are differences, too. The old view is kept for\n"
+        "--rollback until the next rebuild, for 7 days at most. If the process ends\n"
+        "during a rebuild, the rebuild goes on at its next start, or at another central.\n"
+        "--cancel ends it at any time, through any central: what it made is removed.\n"
+        "In a pipe: state, events, total, events a second, seconds left; then difference,\n"
+        "order, currency or node, the present side, the new side. With --wait the exit status\n"
+        "is 1 unless the rebuild is done. Ctrl-C ends the waiting only.",
     .examples = "tillbox rebuild --wait\n"
                 "tillbox rebuild --accept --wait\n"
                 "tillbox rebuild --rollback --url http://central:8082\n"

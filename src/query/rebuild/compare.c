@@ -40,9 +40,7 @@ void tb_compare_free(struct tb_compare *compare)
     free(compare);
 }
 
-/* Counts a difference. True: it has begun an object in the list, which the caller must fill and
- * close. False: the list is full. */
-static bool list_difference(struct tb_compare *compare, const char *kind)
+bool tb_compare_list(struct tb_compare *compare, const char *kind)
 {
     struct tb_buf *out = &compare->listed;
 
@@ -147,7 +145,7 @@ static enum tb_code compare_pair(struct tb_compare *compare, const struct tb_com
     }
     TB_TRY(add_surplus(compare, served, 1, err));
     TB_TRY(add_surplus(compare, rebuilt, -1, err));
-    if (!list_difference(compare, !rebuilt ? "missing" : !served ? "extra" : "different"))
+    if (!tb_compare_list(compare, !rebuilt ? "missing" : !served ? "extra" : "different"))
         return TB_OK;
     tb_json_member_str(&compare->listed, "orderId", tb_str_of(order_id));
     list_order(&compare->listed, "served", served);
@@ -222,7 +220,7 @@ static void compare_total(struct tb_compare *compare, const struct tb_stats_row 
                           const struct tb_stats_row *rebuilt)
 {
     if ((served && rebuilt && is_same_total(served, rebuilt)) || (!served && !rebuilt) ||
-        !list_difference(compare, "total"))
+        !tb_compare_list(compare, "total"))
         return;
     tb_json_member_str(&compare->listed, "currency",
                        tb_str_of(served ? served->currency : rebuilt->currency));

@@ -77,6 +77,9 @@ TB_CHECKED enum tb_code tb_compare_new(struct tb_view_reader *served,
                                        struct tb_recheck_set *collect_into,
                                        struct tb_compare **ret_compare, struct tb_error *err);
 void tb_compare_free(struct tb_compare *compare); /* NULL is fine */
+/* Counts a difference. True: it has begun an object in the list, which the caller must fill and
+ * close. False: the list is full. */
+bool tb_compare_list(struct tb_compare *compare, const char *kind);
 /* Compares the next orders. After the last one it sets done. Without `only` it compares the totals
  * first. */
 TB_CHECKED enum tb_code tb_compare_step(struct tb_compare *compare, struct tb_error *err);

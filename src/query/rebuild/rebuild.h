@@ -134,6 +134,9 @@ struct tb_rebuild_backend {
      * pinned? Called before and after the comparison. TB_BUSY: it is not pinned any more; the
      * caller unpins, and pins again later. NULL: it always has. */
     enum tb_code (*caught_up)(void *ctx, bool *ret_caught_up, struct tb_error *err);
+    /* Lists what else than orders and totals differs in both views (tb_compare_list), while they
+     * are pinned. NULL: there is nothing else. */
+    enum tb_code (*compare_rest)(void *ctx, struct tb_compare *compare, struct tb_error *err);
     void (*unpin)(void *ctx);
     /* Stops the writer of the served view, calls tb_rebuild_catch_up, and then switches the writer
      * and all readers to the new view. TB_BUSY: not now; nothing has changed. */

@@ -91,6 +91,19 @@ static enum tb_code is_caught_up(struct tb_rebuild *rebuild, bool *ret_caught_up
                : TB_OK;
 }
 
+/* Begins the comparison whose differences are listed. only: as for tb_compare_new. */
+static enum tb_code begin_listing(struct tb_rebuild *rebuild, struct tb_view_reader *served,
+                                  struct tb_view_reader *rebuilt,
+                                  const struct tb_recheck_set *only, struct tb_error *err)
+{
+    const struct tb_rebuild_options *options = &rebuild->options;
+
+    TB_TRY(tb_compare_new(served, rebuilt, only, NULL, &rebuild->compare, err));
+    return options->backend->compare_rest
+               ? options->backend->compare_rest(options->backend_ctx, rebuild->compare, err)
+               : TB_OK;
+}
+
 /* Many orders differ: they are listed without a hold, which they would exceed. An order that was
  * written at the same moment may be listed, too. */
 static enum tb_code list_many(struct tb_rebuild *rebuild, int64_t *ret_wait_ms,
@@ -102,7 +115,7 @@ static enum tb_code list_many(struct tb_rebuild *rebuild, int64_t *ret_wait_ms,
 
     options->backend->live_readers(options->backend_ctx, &served, &rebuilt);
     if (!rebuild->compare)
-        return tb_compare_new(served, rebuilt, NULL, NULL, &rebuild->compare, err);
+        return begin_listing(rebuild, served, rebuilt, NULL, err);
     TB_TRY(tb_compare_step(rebuild->compare, err));
     tb_rebuild_set_compared(rebuild);
     return tb_rebuild_fill_allowed(rebuild, &left, ret_wait_ms, err);
@@ -145,9 +158,8 @@ static enum tb_code compare_pinned(struct tb_rebuild *rebuild, int64_t *ret_wait
     TB_TRY(is_caught_up(rebuild, &caught_up, err));
     *ret_wait_ms = caught_up ? 0 : PAUSE_MS;
     return caught_up
-               ? tb_compare_new(rebuild->pinned_served, rebuild->pinned_rebuilt,
-                                orders_to_compare(&rebuild->recheck_next, rebuild->rechecked),
-                                NULL, &rebuild->compare, err)
+               ? begin_listing(rebuild, rebuild->pinned_served, rebuild->pinned_rebuilt,
+                               orders_to_compare(&rebuild->recheck_next, rebuild->rechecked), err)
                : TB_OK;
 }
 

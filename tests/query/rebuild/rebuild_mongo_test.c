@@ -4,6 +4,7 @@
  * stopped for good.
  * Method: two centrals take turns at random, with a MongoDB-compatible server. */
 #include "query/mongo/centrals.h"
+#include "query/mongo/fleet/fleet.h"
 #include "query/mongo/mongo_feed.h"
 #include "query/mongo/view/view.h"
 #include <stdio.h>
@@ -57,6 +58,52 @@ START_TEST(rebuilt_is_what_was_served)
     ck_assert_int_gt(central_progress(&c.list[0])->served_orders, 0);
     check_same("orders", "orders_2");
     centrals_check(&c);
+}
+END_TEST
+
+/* How far the nodes' events have not arrived without a gap, as GET /nodes says. */
+static int64_t missing(void)
+{
+    TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
+    struct tb_node_report_list list;
+    struct tb_error err = {0};
+    int64_t count = 0;
+
+    ck_ok(tb_mongo_list_nodes(c.db.mongo, c.clock.wall_ms, &arena, &list, &err));
+    ck_assert_uint_gt(list.count, 0);
+    for (size_t i = 0; i < list.count; i++) {
+        for (size_t e = 0; e < list.nodes[i].epoch_count; e++)
+            count +=
+                list.nodes[i].epochs[e].last_sequence - list.nodes[i].epochs[e].complete_through;
+    }
+    return count;
+}
+
+/* What the served view says of a node's events has holes, which no event fills any more: that is a
+ * difference, a rebuild makes it anew, and a rollback brings back what the old view said. */
+START_TEST(sequences_are_made_anew)
+{
+    int64_t before;
+
+    add_all();
+    centrals_read_on(&c);
+    before = missing();
+    mongo_db_command(&c.db, "{\"delete\":\"sequences\",\"deletes\":[{\"q\":{\"kind\":\"chunk\"},"
+                            "\"limit\":0}]}");
+    ck_assert_int_gt(missing(), before);
+    ck_assert_int_eq(central_rebuild(&c.list[0], &plain), TB_REBUILD_FAILED);
+    ck_assert_int_gt(missing(), before);
+    ck_assert_ptr_nonnull(strstr(central_progress(&c.list[0])->differences,
+                                 "{\"difference\":\"sequences\",\"node\":"));
+    ck_assert_int_eq(central_rebuild(&c.list[0], &accepting), TB_REBUILD_DONE);
+    ck_assert_int_eq(missing(), before);
+    ck_assert_int_eq(central_rebuild(&c.list[0], &rolling_back), TB_REBUILD_ROLLED_BACK);
+    ck_assert_int_gt(missing(), before);
+    ck_assert_int_eq(central_rebuild(&c.list[0], &accepting), TB_REBUILD_DONE);
+    ck_assert_int_eq(missing(), before);
+    ck_assert_int_eq(mongo_db_count(&c.db, "sequences_2", "{}"), 0);
+    ck_assert_int_eq(central_rebuild(&c.list[0], &plain), TB_REBUILD_DONE);
+    ck_assert_int_eq(missing(), before);
 }
 END_TEST
 
@@ -603,6 +650,7 @@ int main(void)
     tcase_set_timeout(seeds, 60);
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, rebuilt_is_what_was_served);
+    tcase_add_test(tc, sequences_are_made_anew);
     tcase_add_test(tc, a_slow_writer_loses_nothing);
     tcase_add_test(tc, a_plan_is_for_one_view);
     tcase_add_test(tc, differences_prevent_the_swap);

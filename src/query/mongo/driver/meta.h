@@ -30,6 +30,7 @@ bool tb_mongo_beat_is_stale(struct tb_mongo_beat *seen, const char *token, int64
 struct tb_mongo_collections {
     int64_t generation;
     char orders[TB_MONGO_NAME_SIZE], sales[TB_MONGO_NAME_SIZE], dead_letters[TB_MONGO_NAME_SIZE];
+    char sequences[TB_MONGO_NAME_SIZE];
 };
 /* The writers that a barrier stops remove it after this time, whatever its owner does: the owner
  * finds that its token is gone. */
@@ -47,6 +48,8 @@ struct tb_mongo_served {
     bool takes_over;          /* the view is of such a build: the group's offsets are its places */
     struct tb_mongo_collections collections;
     int64_t previous; /* the generation that was served before, if it is kept; 0: none */
+    /* Of that one: an early build had one for all generations. */
+    char previous_sequences[TB_MONGO_NAME_SIZE];
     int64_t moved_at_ms;
     struct tb_mongo_write_barrier barrier;
 };

@@ -83,7 +83,8 @@ static enum tb_code view_commit(struct tb_view *base, const struct tb_plan *plan
     TB_TRY(check_collections(view, &client, plan, &collections, err));
     TB_TRY(tb_view_mongo_check_place(view, &client, plan, &stored, err));
     TB_TRY(write_plan(view, &client, &collections, plan, err));
-    TB_TRY(tb_mongo_write_sequences(&client, &view->known_epochs, plan, err));
+    TB_TRY(
+        tb_mongo_write_sequences(&client, collections.sequences, &view->known_epochs, plan, err));
     TB_TRY(tb_mongo_advance_place(&client, &view->positions, plan->partition, &stored,
                                   &plan->place, err));
     if (view->places[plan->partition].next >= 0)
@@ -235,6 +236,8 @@ static enum tb_code pinned_commit(struct tb_view *base, const struct tb_plan *pl
     tb_view_mongo_clear_fetched(view);
     TB_TRY(tb_mongo_client_acquire(view->mongo, &client, err));
     TB_TRY(write_plan(view, &client, &view->collections, plan, err));
+    TB_TRY(tb_mongo_write_sequences(&client, view->collections.sequences, &view->known_epochs,
+                                    plan, err));
     TB_TRY(tb_mongo_write_offset(&client, view->collections.generation, plan->partition,
                                  plan->next_offset, err));
     view->next[plan->partition] = plan->next_offset;

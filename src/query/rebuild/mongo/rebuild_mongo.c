@@ -48,6 +48,8 @@ static enum tb_code choose_target(struct tb_rebuild_mongo *self, const struct tb
     TB_TRY(tb_mongo_job_set_generation(self, &client, target, last, err));
     self->serving = served.collections;
     tb_mongo_collections_of(target, &self->target);
+    if (job->rollback)
+        memcpy(self->target.sequences, served.previous_sequences, sizeof self->target.sequences);
     return tb_mongo_create_generation(&client, &self->target, err);
 }
 
@@ -213,6 +215,7 @@ const struct tb_rebuild_backend tb_rebuild_mongo_backend = {
     .live_readers = mongo_live_readers,
     .pin = mongo_pin,
     .caught_up = mongo_caught_up,
+    .compare_rest = tb_mongo_compare_arrived,
     .unpin = mongo_unpin,
     .swap = mongo_swap,
     .close = mongo_close,

@@ -38,9 +38,10 @@
  * offsets_N. Writes are guarded by versions, so two processes that run the same job do no harm.
  * Numbers of generations are never used again.
  *
- * Dead letters, heartbeats and sequences are common to all generations. Dead letters that only the
- * rebuild finds are in a collection of its own until its view is served. The rebuild uses only
- * what every MongoDB has: no transactions, no change streams.
+ * Dead letters and heartbeats are common to all generations; sequences are not, since they say
+ * which events the view has. Dead letters that only the rebuild finds are in a collection of its
+ * own until its view is served. The rebuild uses only what every MongoDB has: no transactions, no
+ * change streams.
  *
  * Thread:  new and free while nothing else runs; the backend's calls from the rebuild's owner,
  *          claim from the thread that calls start; get_generations from any.

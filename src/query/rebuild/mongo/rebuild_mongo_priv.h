@@ -91,6 +91,11 @@ TB_CHECKED enum tb_code tb_mongo_save_served_offsets(struct tb_rebuild_mongo *se
 /* In one update, makes the filled view the served one and removes the barrier. */
 TB_CHECKED enum tb_code tb_mongo_swap_served(struct tb_rebuild_mongo *self, struct tb_error *err);
 
+/* compare_arrived.c: as tb_rebuild_backend.compare_rest, which events of each node have arrived.
+ */
+TB_CHECKED enum tb_code tb_mongo_compare_arrived(void *ctx, struct tb_compare *compare,
+                                                 struct tb_error *err);
+
 /* cleanup.c */
 /* Copies the new view's dead letters to the common collection, except those that are there. */
 TB_CHECKED enum tb_code tb_mongo_merge_dead_letters(struct tb_rebuild_mongo *self,
