@@ -91,23 +91,37 @@ static void set_cancelling(struct tb_rebuild *rebuild)
     pthread_mutex_unlock(&rebuild->lock);
 }
 
-static void end_cancel(struct tb_rebuild *rebuild)
+/* others: the job that is cancelled, as another process runs it; NULL: cancel has failed. Users
+ * see that one unless a job runs here. */
+static void end_cancel(struct tb_rebuild *rebuild, const struct tb_rebuild_progress *others)
 {
+    struct tb_rebuild_progress *progress = &rebuild->progress;
+
     pthread_mutex_lock(&rebuild->lock);
     rebuild->requesting = false;
+    if (others && others->owner[0] != '\0' &&
+        (progress->owner[0] != '\0' || !tb_rebuild_is_running(progress->state)))
+        *progress = *others;
     pthread_mutex_unlock(&rebuild->lock);
+    if (others)
+        set_cancelling(rebuild);
 }
 
 enum tb_code tb_rebuild_cancel(struct tb_rebuild *rebuild, struct tb_error *err)
 {
+    const struct tb_rebuild_options *options = &rebuild->options;
+    struct tb_rebuild_progress *others = calloc(1, sizeof *others);
     enum tb_code code;
 
-    TB_TRY(begin_cancel(rebuild, err));
-    code = rebuild->options.backend->cancel(rebuild->options.backend_ctx, err);
-    if (code == TB_OK)
-        set_cancelling(rebuild);
-    end_cancel(rebuild);
-    tb_mailbox_wake(&rebuild->wakeup);
+    if (!others)
+        return tb_error_set(err, TB_INTERNAL, "out of memory");
+    code = begin_cancel(rebuild, err);
+    if (code == TB_OK) {
+        code = options->backend->cancel(options->backend_ctx, others, err);
+        end_cancel(rebuild, code == TB_OK ? others : NULL);
+        tb_mailbox_wake(&rebuild->wakeup);
+    }
+    free(others);
     return code;
 }
 

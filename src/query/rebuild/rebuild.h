@@ -104,8 +104,10 @@ struct tb_rebuild_backend {
     enum tb_code (*claim)(void *ctx, const struct tb_rebuild_job *job,
                           struct tb_rebuild_progress *ret_others, struct tb_error *err);
     /* Stores that the job is cancelled that runs here or in another process; any thread. A process
-     * that ends does not lose that. TB_CONFLICT: none runs. */
-    enum tb_code (*cancel)(void *ctx, struct tb_error *err);
+     * that ends does not lose that. If another process runs it, ret_others gets its progress.
+     * TB_CONFLICT: none runs. */
+    enum tb_code (*cancel)(void *ctx, struct tb_rebuild_progress *ret_others,
+                           struct tb_error *err);
     /* Publishes the progress to other processes: every second, and at the end until it is TB_OK.
      * *ret_cancelled: the job was cancelled, perhaps through another process; unchanged if not.
      * TB_CONFLICT: another process has taken the job over. */

@@ -519,6 +519,8 @@ START_TEST(any_central_cancels)
             centrals_turn(&c);
     }
     ck_ok(tb_rebuild_cancel(by->rebuild, &err));
+    ck_assert(tb_rebuild_is_running(central_progress(by)->state));
+    ck_assert(central_progress(by)->cancelling);
     if (killed) {
         central_stop(running);
         for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)

@@ -170,7 +170,8 @@ enum tb_code tb_mongo_job_claim(void *ctx, const struct tb_rebuild_job *job,
 
 /* The process that runs the job reads that with its next beat; if it has ended, the one that takes
  * the job over does. */
-enum tb_code tb_mongo_job_cancel(void *ctx, struct tb_error *err)
+enum tb_code tb_mongo_job_cancel(void *ctx, struct tb_rebuild_progress *ret_others,
+                                 struct tb_error *err)
 {
     struct tb_rebuild_mongo *self = ctx;
     TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
@@ -185,6 +186,7 @@ enum tb_code tb_mongo_job_cancel(void *ctx, struct tb_error *err)
     TB_TRY(tb_mongo_job_read(&client, stored, err));
     if (!stored->running)
         return tb_error_set(err, TB_CONFLICT, "no rebuild is under way");
+    *ret_others = stored->progress;
     code = update(&client, stored->token, -1, fields, err);
     return code == TB_CONFLICT
                ? tb_error_set(err, TB_BUSY, "another central has just gone on with the rebuild")

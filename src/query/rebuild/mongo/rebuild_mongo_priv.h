@@ -59,7 +59,8 @@ TB_CHECKED enum tb_code tb_mongo_job_claim(void *ctx, const struct tb_rebuild_jo
                                            struct tb_rebuild_progress *ret_others,
                                            struct tb_error *err);
 /* As tb_rebuild_backend.cancel. */
-TB_CHECKED enum tb_code tb_mongo_job_cancel(void *ctx, struct tb_error *err);
+TB_CHECKED enum tb_code tb_mongo_job_cancel(void *ctx, struct tb_rebuild_progress *ret_others,
+                                            struct tb_error *err);
 /* Takes over the stored job, whose process has ended. TB_CONFLICT: it has not. */
 TB_CHECKED enum tb_code tb_mongo_job_take_over(struct tb_rebuild_mongo *self,
                                                const struct tb_mongo_client *client,

@@ -140,11 +140,13 @@ static enum tb_code sqlite_claim(void *ctx, const struct tb_rebuild_job *job,
     return write_all(self, &all, err);
 }
 
-static enum tb_code sqlite_cancel(void *ctx, struct tb_error *err)
+static enum tb_code sqlite_cancel(void *ctx, struct tb_rebuild_progress *ret_others,
+                                  struct tb_error *err)
 {
     struct tb_rebuild_sqlite *self = ctx;
     struct tb_generations all;
 
+    (void)ret_others;
     WITH_LOCK(self);
     all = self->all;
     all.cancelled = 1;
