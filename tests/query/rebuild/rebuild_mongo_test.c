@@ -514,7 +514,8 @@ START_TEST(any_central_cancels)
     for (int i = 0; i < 60; i++)
         centrals_add(&c);
     ck_ok(tb_rebuild_start(running->rebuild, &plain, &err));
-    for (uint64_t turns = fake_random_below(&c.fake, 400); turns > 0; turns--) {
+    /* Of the first jobs the other central has not heard yet. */
+    for (uint64_t turns = _i < 2 ? 0 : fake_random_below(&c.fake, 400); turns > 0; turns--) {
         if (central_progress(running)->state < TB_REBUILD_SWAPPING)
             centrals_turn(&c);
     }
@@ -538,7 +539,7 @@ START_TEST(any_central_cancels)
     centrals_read_on(&c);
     centrals_check(&c);
     ck_assert_int_eq(central_rebuild(&c.list[1], &plain), TB_REBUILD_DONE);
-    ck_assert_int_eq(centrals_served(&c), 3);
+    ck_assert_int_gt(centrals_served(&c), 1); /* 2 if the job had not begun to fill that one */
     centrals_release(&c);
 }
 END_TEST
