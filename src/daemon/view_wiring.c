@@ -117,6 +117,16 @@ static void on_rebuild_state(void *ctx, enum tb_rebuild_state state, const char 
             tb_rebuild_state_name(state), why[0] ? ": " : "", why);
 }
 
+static void on_hold_given_up(void *ctx, int64_t held_ms, const char *why)
+{
+    (void)ctx;
+    tb_diag(
+        TB_DIAG_WARN, "rebuild.hold",
+        "the view was not written for %.1f s in vain, because %s; it is written again, and the "
+        "rebuild tries that later",
+        (double)held_ms / 1000, why);
+}
+
 enum tb_code tb_view_open_rebuild(struct tb_view_wiring *wiring,
                                   const struct tb_rebuild_backend *backend, void *backend_ctx,
                                   struct tb_error *err)
@@ -130,6 +140,7 @@ enum tb_code tb_view_open_rebuild(struct tb_view_wiring *wiring,
         .topic = wiring->topic,
         .partitions = wiring->partitions,
         .entered = on_rebuild_state,
+        .hold_given_up = on_hold_given_up,
         .ctx = wiring,
     };
 
@@ -142,13 +153,18 @@ static enum tb_code on_start_rebuild(void *ctx, const struct tb_rebuild_job *job
     return tb_rebuild_start(((struct tb_view_wiring *)ctx)->rebuild, job, err);
 }
 
-static void on_get_rebuild(void *ctx, struct tb_rebuild_progress *ret_progress,
+static enum tb_code on_cancel_rebuild(void *ctx, struct tb_error *err)
+{
+    return tb_rebuild_cancel(((struct tb_view_wiring *)ctx)->rebuild, err);
+}
+
+static bool on_get_rebuild(void *ctx, struct tb_rebuild_progress *ret_progress,
                            struct tb_rebuild_generations *ret_generations)
 {
     struct tb_view_wiring *wiring = ctx;
 
-    tb_rebuild_get_progress(wiring->rebuild, ret_progress);
     tb_rebuild_get_generations(wiring->rebuild, ret_generations);
+    return tb_rebuild_get_progress(wiring->rebuild, ret_progress);
 }
 
 static enum tb_code on_send_dead_letter(void *ctx, const struct tb_record *record,
@@ -185,7 +201,7 @@ struct tb_api_options tb_view_api_options(struct tb_view_wiring *wiring)
         .connections_per_address_max = tb_config_int(config, TB_LIMITS_CONNECTIONS_PER_ADDRESS),
         .clock = &tb_clock_system,
         .dead_letters = {.send = on_send_dead_letter, .audit = on_audit},
-        .rebuild = {.start = on_start_rebuild, .get = on_get_rebuild},
+        .rebuild = {.start = on_start_rebuild, .cancel = on_cancel_rebuild, .get = on_get_rebuild},
         .consumer = tb_consumer_stats(wiring->consumer),
         .topic = wiring->topic,
         .group = wiring->group,

@@ -34,6 +34,8 @@ DIFFERENCES = [
     {"difference": "total", "currency": "EUR",
      "served": {"orders": 2, "returns": 0, "cancelled": 0, "totalMinor": 150},
      "rebuilt": {"orders": 1, "returns": 0, "cancelled": 0, "totalMinor": 100}},
+    {"difference": "sequences", "node": "till1", "epoch": "0123456789abcdef",
+     "rebuilt": {"completeThrough": 7, "lastSequence": 9, "holes": 1}},
     {"difference": "missing", "orderId": ORDER,
      "served": {"version": 3, "status": "PLACED", "totalMinor": 50, "currency": "EUR",
                 "hash": "0123456789abcdef" * 4}}]
@@ -50,7 +52,8 @@ class Scripted(unittest.TestCase):
 
     def test_wrong_usage_sends_nothing(self):
         for args in (["x"], ["--accept", "--rollback"], ["--status", "--wait"],
-                     ["--status", "--accept"]):
+                     ["--status", "--accept"], ["--status", "--cancel"], ["--cancel", "--accept"],
+                     ["--cancel", "--rollback"]):
             with self.subTest(args=args):
                 self.run_on(Rebuild(), *args, status=2)
                 self.assertEqual(self.requests, [])
@@ -66,6 +69,22 @@ class Scripted(unittest.TestCase):
         self.assertEqual(done.stdout.split("\t")[0], "rolled-back")
         self.run_on(Rebuild(state("none")), "--status")
         self.assertEqual(self.requests, [("GET", "/rebuild", "")])
+
+    def test_a_cancelled_one_is_waited_for(self):
+        cancelled = state("cancelled", 20, 100, problem="it was cancelled")
+        done = self.run_on(Rebuild(state("building", 20, 100, cancelling=True), cancelled),
+                           "--cancel")
+        self.assertEqual(self.requests[0], ("POST", "/rebuild", '{"cancel":true}'))
+        self.assertEqual(done.stdout.splitlines()[-1].split("\t")[0], "cancelled")
+        self.assertEqual(done.stderr, "")
+        done = self.run_on(Rebuild(state("done")), "--cancel", status=1)
+        self.assertIn("had ended before", done.stderr)
+        done = self.run_on(Rebuild(post=problem(409, "no rebuild is under way")), "--cancel",
+                           status=1)
+        self.assertIn("no rebuild is under way", done.stderr)
+        self.assertEqual(len(self.requests), 1)
+        done = self.run_on(Rebuild(cancelled), "--wait", status=1)
+        self.assertIn("it was cancelled", done.stderr)
 
     def test_lines_in_a_pipe(self):
         done = self.run_on(Rebuild(state("building", 10, 100, secondsLeft=2),
@@ -106,6 +125,7 @@ class Scripted(unittest.TestCase):
         done = self.run_on(Rebuild(failed), "--wait", status=1)
         self.assertEqual(done.stdout.splitlines()[1:], [
             "total\tEUR\t2 orders 1.50\t1 orders 1.00",
+            "sequences\ttill1\tnone\tcomplete to 7 of 9",
             f"missing\t{ORDER}\t3 PLACED 0.50 01234567\tnone"])
         self.assertIn("2 differences", done.stderr)
         done = self.run_on(Rebuild(failed), "--wait", "--json", status=1)

@@ -357,7 +357,7 @@ def change_db(path, sql, *values):
 
 def rebuild_ended(edge):
     """The final answer of GET /rebuild."""
-    ends = ("done", "failed", "rolled-back", "none")
+    ends = ("done", "failed", "rolled-back", "cancelled", "none")
     return eventually(lambda: (got := edge.ask("GET", "/rebuild").json())["state"] in ends and got,
                       "the rebuild ends")
 

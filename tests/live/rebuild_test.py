@@ -1,9 +1,9 @@
 """Rebuilds the centrals' view in MongoDB while two tills sell and two centrals serve and apply
 events. No read fails, and none goes back. Differences are listed and prevent the switch unless
 they are accepted. The previous view can be served again. If the central that rebuilds is killed,
-the served view stays and the other central ends the job. While MongoDB is down the job says so and
-reads are refused; then it continues by itself with the view that it was filling. In the end
-`tillbox verify` finds every order of both tills.
+the served view stays and the other central ends the job. A job is cancelled through the other
+central. While MongoDB is down the job says so and reads are refused; then it continues by itself
+with the view that it was filling. In the end `tillbox verify` finds every order of both tills.
 """
 import os
 import random
@@ -22,7 +22,7 @@ READ_PAUSE_SECONDS = 0.02  # a rebuild has what orders and reads leave of the pr
 PARTITIONS = 8  # more than the limit of a node's own log
 AWAY_SOON = "/?socketTimeoutMS=5000&serverSelectionTimeoutMS=2000"  # the test waits for it twice
 TRIES = 5
-ENDS = ("done", "failed", "rolled-back", "none")
+ENDS = ("done", "failed", "rolled-back", "cancelled", "none")
 
 
 class Reader(Worker):
@@ -166,6 +166,22 @@ def differences_stop_it(mongo, central):
     check(seen["source"] != "ELSEWHERE", seen)
 
 
+def cancelled_through_another(mongo, at, other):
+    """If the job had ended by the time it was cancelled, all is tried again."""
+    for _ in range(TRIES):
+        before = served(mongo)
+        start(at)
+        status, said = command(other, "--cancel")
+        if status == 0:
+            check("cancelled\t" in said, said)
+            eventually(lambda: get(at)["state"] == "cancelled", f"{at.name} says so")
+            check(served(mongo)["orders"] == before["orders"], served(mongo))
+            return
+        check("had ended before" in said or "no rebuild is under way" in said, said)
+        check(ended(at)["state"] == "done", get(at))
+    raise Failed(f"{TRIES} times it had ended before it was cancelled")
+
+
 def killed_in_the_middle(mongo, centrals):
     """Kills the central at a random moment: the other one ends the job, or the job had ended."""
     for kill in range(KILLS):
@@ -259,6 +275,7 @@ def test():
             rebuild_while_selling(mongo, sellers, one, other)
             differences_stop_it(mongo, other)
             mongo_is_away(mongo, sellers, one, other)
+            cancelled_through_another(mongo, one, other)
             killed_in_the_middle(mongo, [one, other])
         print(f"{sum(seller.finish() for seller in sellers)} orders")
         all_delivered(here, there)

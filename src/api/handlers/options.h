@@ -101,11 +101,13 @@ struct tb_api_dead_letters {
                   const char *order_id, const char *who);
 };
 
-/* The rebuild of the view. start is called on query threads, get on any thread. */
+/* The rebuild of the view. start and cancel are called on query threads, get on any thread. */
 struct tb_api_rebuild {
-    /* As tb_rebuild_start. NULL, like get: the process cannot rebuild. */
+    /* As tb_rebuild_start. NULL, like the others: the process cannot rebuild. */
     enum tb_code (*start)(void *ctx, const struct tb_rebuild_job *job, struct tb_error *err);
-    void (*get)(void *ctx, struct tb_rebuild_progress *ret_progress,
+    enum tb_code (*cancel)(void *ctx, struct tb_error *err); /* as tb_rebuild_cancel */
+    /* As tb_rebuild_get_progress and tb_rebuild_get_generations. */
+    bool (*get)(void *ctx, struct tb_rebuild_progress *ret_progress,
                 struct tb_rebuild_generations *ret_generations);
 };
 

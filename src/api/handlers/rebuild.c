@@ -2,6 +2,12 @@
 #include "api/http/problem.h"
 #include "api/http/query_string.h"
 
+/* What POST /rebuild requests: to begin a job, or to cancel the one that runs. */
+struct request {
+    struct tb_rebuild_job job;
+    bool cancel;
+};
+
 static void add_progress(struct tb_buf *out, const struct tb_rebuild_progress *progress,
                          const struct tb_rebuild_generations *generations)
 {
@@ -12,6 +18,8 @@ static void add_progress(struct tb_buf *out, const struct tb_rebuild_progress *p
     tb_json_member_int(out, "ratePerSecond", progress->per_second);
     if (progress->seconds_left >= 0)
         tb_json_member_int(out, "secondsLeft", progress->seconds_left);
+    if (progress->cancelling)
+        tb_json_member_bool(out, "cancelling", true);
     if (progress->owner[0] != '\0')
         tb_json_member_str(out, "owner", tb_str_of(progress->owner));
     if (progress->problem[0] != '\0')
@@ -39,7 +47,9 @@ static enum tb_code reply_progress(struct tb_api *api, struct tb_request *req,
 
     if (!progress)
         return tb_error_set(err, TB_UNAVAILABLE, "out of memory");
-    api->options.rebuild.get(api->options.ctx, progress, &generations);
+    if (!api->options.rebuild.get(api->options.ctx, progress, &generations))
+        return tb_error_set(err, TB_UNAVAILABLE,
+                            "the view's database has not said yet whether a rebuild is under way");
     add_progress(&reply->answer.body, progress, &generations);
     return TB_OK;
 }
@@ -47,8 +57,9 @@ static enum tb_code reply_progress(struct tb_api *api, struct tb_request *req,
 static bool refuse_body(struct tb_request *req, const char *pointer, const char *detail)
 {
     tb_refuse_body(&req->reply,
-                   "The body must be {\"accept\":true}, {\"rollback\":true}, {} or none.", pointer,
-                   detail);
+                   "The body must be {\"accept\":true}, {\"rollback\":true}, "
+                   "{\"cancel\":true}, {} or none.",
+                   pointer, detail);
     return false;
 }
 
@@ -87,13 +98,17 @@ void tb_rebuild_serve(struct tb_request *req)
         tb_refuse_error(&req->reply, &err);
 }
 
-/* A query, because the start may ask the database whether another process is rebuilding. */
+/* A query, because it may ask the database whether another process is rebuilding. */
 enum tb_code tb_rebuild_start_query(struct tb_api *api, const struct tb_query_context *context,
                                     struct tb_request *req, struct tb_reply *reply,
                                     struct tb_error *err)
 {
+    const struct tb_api_rebuild *rebuild = &api->options.rebuild;
+    const struct request *request = req->handler_data;
+
     (void)context;
-    TB_TRY(api->options.rebuild.start(api->options.ctx, req->handler_data, err));
+    TB_TRY(request->cancel ? rebuild->cancel(api->options.ctx, err)
+                           : rebuild->start(api->options.ctx, &request->job, err));
     TB_TRY(reply_progress(api, req, reply, err));
     tb_reply_done(reply, 202);
     return TB_OK;
@@ -102,7 +117,8 @@ enum tb_code tb_rebuild_start_query(struct tb_api *api, const struct tb_query_co
 bool tb_rebuild_start_read(struct tb_request *req)
 {
     TB_CLEANUP(tb_json_freep) struct tb_json *root = NULL;
-    struct tb_rebuild_job *job = tb_request_data(req, sizeof *job);
+    struct request *request = tb_request_data(req, sizeof *request);
+    struct tb_rebuild_job *job = request ? &request->job : NULL;
     size_t known = 0;
 
     if (!job || !check_request(req) || req->body.len == 0)
@@ -113,10 +129,13 @@ bool tb_rebuild_start_read(struct tb_request *req)
     if (tb_json_type(root) != TB_JSON_OBJECT)
         return refuse_body(req, "", "must be an object");
     if (!read_flag(req, root, "accept", "/accept", &job->accept, &known) ||
-        !read_flag(req, root, "rollback", "/rollback", &job->rollback, &known))
+        !read_flag(req, root, "rollback", "/rollback", &job->rollback, &known) ||
+        !read_flag(req, root, "cancel", "/cancel", &request->cancel, &known))
         return false;
     if (tb_json_count(root) != known)
-        return refuse_body(req, "", "must have no other fields than accept and rollback");
+        return refuse_body(req, "", "must have no other fields than accept, rollback and cancel");
+    if (request->cancel && (job->accept || job->rollback))
+        return refuse_body(req, "/cancel", "goes with nothing else");
     return !job->accept || !job->rollback ||
            refuse_body(req, "/accept", "a rollback compares nothing");
 }
@@ -130,9 +149,8 @@ void tb_rebuild_metrics(const struct tb_api *api, struct tb_arena *arena, struct
     struct tb_rebuild_progress *progress =
         rebuild->get ? tb_arena_alloc(arena, sizeof *progress) : NULL;
 
-    if (!progress)
+    if (!progress || !rebuild->get(api->options.ctx, progress, &generations))
         return;
-    rebuild->get(api->options.ctx, progress, &generations);
     for (int s = 0; s < TB_REBUILD_STATE_COUNT; s++)
         states[s] = tb_rebuild_state_name((enum tb_rebuild_state)s);
     tb_metric_states(out, "tillbox_rebuild_state",

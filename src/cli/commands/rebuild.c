@@ -1,4 +1,5 @@
-/* rebuild: has the server fill a new view from the log, or serve the previous view again. */
+/* rebuild: has the server fill a new view from the log, or serve the previous view again, or
+ * cancels that. */
 #include "cli/engine/digest_stream.h"
 #include "cli/output/progress.h"
 #include "cli/output/show.h"
@@ -12,12 +13,13 @@
 static const struct tb_option options[] = {
     {"--accept", NULL, "serve the new view even if it differs", NULL},
     {"--rollback", NULL, "serve the previous view again, and wait until it is served", NULL},
+    {"--cancel", NULL, "end the rebuild that is running, and wait for its end", NULL},
     {"--wait", NULL, "wait until the rebuild is done; also for one that is running", NULL},
     {"--status", NULL, "start nothing; show the progress", NULL},
     {NULL, NULL, NULL, NULL}};
 
 static const struct tb_column columns[] = {{"difference", false, "difference"},
-                                           {"order or currency", false, NULL},
+                                           {"order, currency or node", false, NULL},
                                            {"served", false, NULL},
                                            {"rebuilt", false, NULL}};
 
@@ -35,7 +37,7 @@ static const struct state {
 } states[] = {
     {"none", false, false},       {"building", true, false}, {"catching-up", true, false},
     {"comparing", true, false},   {"swapping", true, false}, {"done", false, true},
-    {"rolled-back", false, true}, {"failed", false, false},
+    {"rolled-back", false, true}, {"failed", false, false},  {"cancelled", false, false},
 };
 
 /* Returns NULL if the name is no state of a rebuild. */
@@ -75,14 +77,14 @@ static int parse_status(const struct tb_cli *cli, struct status *status)
     return tb_cli_bad_response(cli, "it is no state of a rebuild");
 }
 
-/* Adds the cell of one side: an order, or the sums of a currency. currency: used if the side
- * itself has none. */
+/* Adds the cell of one side: an order, the sums of a currency, or what has arrived of a node.
+ * currency: used if the side itself has none. */
 static void add_side(struct tb_table *table, const cJSON *side, struct tb_str currency)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf cell = {0};
     const char *status = tb_cjson_text(side, "status").ptr;
     struct tb_str hash = tb_cjson_text(side, "hash");
-    int64_t version = 0, orders = 0;
+    int64_t version = 0, orders = 0, through = 0, last = 0;
     tb_sum total = 0;
 
     if (!side) {
@@ -91,6 +93,12 @@ static void add_side(struct tb_table *table, const cJSON *side, struct tb_str cu
     }
     if (tb_cjson_text(side, "currency").ptr)
         currency = tb_cjson_text(side, "currency");
+    if (tb_cjson_int(side, "completeThrough", &through) &&
+        tb_cjson_int(side, "lastSequence", &last)) {
+        tb_buf_addf(&cell, "complete to %" PRId64 " of %" PRId64, through, last);
+        tb_table_cell(table, tb_buf_str(&cell));
+        return;
+    }
     if (tb_cjson_int(side, "version", &version))
         tb_buf_addf(&cell, "%" PRId64 " ", version);
     else if (tb_cjson_int(side, "orders", &orders))
@@ -115,9 +123,10 @@ static void show_differences(const struct tb_cli *cli, const cJSON *root)
     for (; difference; difference = difference->next) {
         struct tb_str order_id = tb_cjson_text(difference, "orderId");
         struct tb_str currency = tb_cjson_text(difference, "currency");
+        struct tb_str node = tb_cjson_text(difference, "node");
 
         tb_show_cells(&table, difference);
-        tb_table_cell(&table, order_id.ptr ? order_id : currency);
+        tb_table_cell(&table, order_id.ptr ? order_id : node.ptr ? node : currency);
         add_side(&table, tb_cjson_get(difference, "served"), currency);
         add_side(&table, tb_cjson_get(difference, "rebuilt"), currency);
     }
@@ -161,13 +170,18 @@ static int parse_and_show(const struct tb_cli *cli, struct status *status)
 
 /* Prints how the rebuild ended. In state "none" the server does not know it: the process that ran
  * the rebuild was restarted. */
-static int show_end(const struct tb_cli *cli, const struct status *status)
+static int show_end(const struct tb_cli *cli, const struct status *status, bool cancel)
 {
     const char *problem = tb_cjson_text(status->response.json, "problem").ptr;
+    bool cancelled = strcmp(status->state->name, "cancelled") == 0;
 
     show(cli, status);
-    if (status->state->good)
+    if (cancel ? cancelled : status->state->good)
         return TB_EXIT_DONE;
+    if (cancel) {
+        tb_cli_error(cli, "the rebuild had ended before");
+        return TB_EXIT_FAILED;
+    }
     tb_cli_error(cli, "%s",
                  problem ? problem
                          : "how the rebuild ended is not known: the process was started anew");
@@ -175,7 +189,7 @@ static int show_end(const struct tb_cli *cli, const struct status *status)
 }
 
 /* Polls until the rebuild ends or the user interrupts. */
-static int follow(const struct tb_cli *cli, struct tb_progress *progress)
+static int follow(const struct tb_cli *cli, struct tb_progress *progress, bool cancel)
 {
     const struct state *last = NULL;
     int64_t line_at_ms = 0;
@@ -187,9 +201,10 @@ static int follow(const struct tb_cli *cli, struct tb_progress *progress)
         TB_CLI_TRY(tb_http_get(cli, "/rebuild", 0, &status.response));
         TB_CLI_TRY(parse_status(cli, &status));
         if (!status.state->running)
-            return show_end(cli, &status);
+            return show_end(cli, &status, cancel);
         if (interrupted) {
-            tb_cli_error(cli, "the rebuild goes on; `tillbox rebuild --wait` waits for it again");
+            tb_cli_error(cli, "%s; `tillbox rebuild --wait` waits for it again",
+                         cancel ? "the rebuild is still ending" : "the rebuild goes on");
             return TB_EXIT_FAILED;
         }
         progress->total = status.total;
@@ -204,7 +219,7 @@ static int follow(const struct tb_cli *cli, struct tb_progress *progress)
 }
 
 /* Ctrl-C ends the waiting, not the rebuild. */
-static int wait_for(const struct tb_cli *cli)
+static int wait_for(const struct tb_cli *cli, bool cancel)
 {
     struct sigaction action = {.sa_handler = on_interrupt};
     struct tb_progress progress;
@@ -212,14 +227,16 @@ static int wait_for(const struct tb_cli *cli)
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     tb_progress_init(&progress, cli, "events", 0);
-    return follow(cli, &progress);
+    return follow(cli, &progress, cancel);
 }
 
 static int run(struct tb_cli *cli, const struct tb_args *args)
 {
     TB_CLEANUP(status_release) struct status status = {0};
     bool accept = tb_args_has(args, "--accept"), rollback = tb_args_has(args, "--rollback");
-    bool wait = tb_args_has(args, "--wait") || rollback; /* a rollback takes only a moment */
+    bool cancel = tb_args_has(args, "--cancel");
+    /* A rollback takes only a moment, and so does the end of a job. */
+    bool wait = tb_args_has(args, "--wait") || rollback || cancel;
     struct tb_str body = {0};
 
     if (tb_args_has(args, "--status")) {
@@ -228,35 +245,43 @@ static int run(struct tb_cli *cli, const struct tb_args *args)
         TB_CLI_TRY(tb_http_get(cli, "/rebuild", 0, &status.response));
         return parse_and_show(cli, &status);
     }
+    if (cancel && (accept || rollback))
+        return tb_cli_usage(cli, "--cancel goes with nothing else");
     if (accept && rollback)
         return tb_cli_usage(cli, "--accept or --rollback: a rollback compares nothing");
     if (accept)
         body = TB_STR("{\"accept\":true}");
     if (rollback)
         body = TB_STR("{\"rollback\":true}");
+    if (cancel)
+        body = TB_STR("{\"cancel\":true}");
     TB_CLI_TRY(tb_http_send_idempotent(cli, NULL, "POST", "/rebuild", body, &status.response));
     /* 409: a rebuild is running already. Without --accept and --rollback, wait for that one. */
     if (wait && (status.response.status == 202 || (status.response.status == 409 && !body.ptr)))
-        return wait_for(cli);
+        return wait_for(cli, cancel);
     return parse_and_show(cli, &status);
 }
 
 const struct tb_subcommand tb_cmd_rebuild = {
     .name = "rebuild",
     .summary = "Fill the view anew from the log, compare it with the present one, and swap",
-    .details = "The present view serves meanwhile, and orders are taken. The new view is\n"
-               "compared with it: counts and totals of each currency, version and content of\n"
-               "each order. If they differ, the first 100 differences are listed and the present\n"
-               "view stays, unless --accept. A log that has deleted old events ([retention] log)\n"
-               "does not have their orders: these are differences, too. The old view is kept for\n"
-               "--rollback until the next rebuild, for 7 days at most. If the process ends\n"
-               "during a rebuild, the rebuild goes on at its next start, or at another central.\n"
-               "In a pipe: state, events, total, events a second, seconds left; then difference,\n"
-               "order or currency, the present side, the new side. With --wait the exit status\n"
-               "is 1 unless the rebuild is done. Ctrl-C ends the waiting only.",
+    .details =
+        "The present view serves meanwhile, and orders are taken. The new view is\n"
+        "compared with it: counts and totals of each currency, version and content of\n"
+        "each order, and at a central which events of each till have arrived. If they\n"
+        "differ, the first 100 differences are listed and the present view stays, unless\n"
+        "--accept. A log that has deleted old events ([retention] log)\n"
+        "does not have their orders: these are differences, too. The old view is kept for\n"
+        "--rollback until the next rebuild, for 7 days at most. If the process ends\n"
+        "during a rebuild, the rebuild goes on at its next start, or at another central.\n"
+        "--cancel ends it at any time, through any central: what it made is removed.\n"
+        "In a pipe: state, events, total, events a second, seconds left; then difference,\n"
+        "order, currency or node, the present side, the new side. With --wait the exit status\n"
+        "is 1 unless the rebuild is done. Ctrl-C ends the waiting only.",
     .examples = "tillbox rebuild --wait\n"
                 "tillbox rebuild --accept --wait\n"
                 "tillbox rebuild --rollback --url http://central:8082\n"
+                "tillbox rebuild --cancel\n"
                 "tillbox rebuild --status --json",
     .options = options,
     .run = run,

@@ -1,8 +1,7 @@
 #include "query/rebuild/bounded_reader.h"
 
-/* Cuts the batch at the limit. A seek makes the other reader read the rest again later. */
-static enum tb_code cut(struct tb_bounded_reader *bounded, struct tb_log_batch *batch,
-                        struct tb_error *err)
+/* Cuts the batch at the limit. The next poll makes the other reader read the rest again. */
+static void cut(struct tb_bounded_reader *bounded, struct tb_log_batch *batch)
 {
     int64_t end = bounded->limit[batch->partition];
     size_t keep = batch->count;
@@ -10,9 +9,17 @@ static enum tb_code cut(struct tb_bounded_reader *bounded, struct tb_log_batch *
     while (keep > 0 && batch->records[keep - 1].offset >= end)
         keep--;
     if (keep < batch->count)
-        TB_TRY(bounded->from->ops->seek(bounded->from, batch->partition,
-                                        batch->records[keep].offset, err));
+        bounded->seek_to[batch->partition] = batch->records[keep].offset;
     batch->count = keep;
+}
+
+static enum tb_code seek_back(struct tb_bounded_reader *bounded, struct tb_error *err)
+{
+    for (int32_t p = 0; p < bounded->partitions; p++) {
+        if (bounded->seek_to[p] >= 0)
+            TB_TRY(bounded->from->ops->seek(bounded->from, p, bounded->seek_to[p], err));
+        bounded->seek_to[p] = -1;
+    }
     return TB_OK;
 }
 
@@ -27,10 +34,11 @@ static enum tb_code bounded_poll(struct tb_log_reader *base, size_t max, int64_t
     for (int turn = 0; turn < bounded->partitions; turn++) {
         struct tb_log_batch batch = {0};
 
+        TB_TRY(seek_back(bounded, err));
         TB_TRY(bounded->from->ops->poll(bounded->from, max, turn == 0 ? wait_ms : 0, &batch, err));
         if (batch.count == 0)
             return TB_OK;
-        TB_TRY(cut(bounded, &batch, err));
+        cut(bounded, &batch);
         if (batch.count == 0)
             continue;
         bounded->appended_at_ms = batch.records[batch.count - 1].timestamp_ms;
@@ -40,20 +48,39 @@ static enum tb_code bounded_poll(struct tb_log_reader *base, size_t max, int64_t
     return TB_OK;
 }
 
+/* What is read again is not applied before. */
 static enum tb_code bounded_seek(struct tb_log_reader *base, int32_t partition, int64_t offset,
                                  struct tb_error *err)
 {
-    struct tb_log_reader *from = ((struct tb_bounded_reader *)base)->from;
+    struct tb_bounded_reader *bounded = (struct tb_bounded_reader *)base;
 
-    return from->ops->seek(from, partition, offset, err);
+    TB_TRY(bounded->from->ops->seek(bounded->from, partition, offset, err));
+    bounded->seek_to[partition] = -1;
+    if (bounded->applied[partition] > offset)
+        bounded->applied[partition] = offset;
+    return TB_OK;
 }
 
 static enum tb_code bounded_commit(struct tb_log_reader *base, int32_t partition, int64_t next,
                                    struct tb_error *err)
 {
-    struct tb_log_reader *from = ((struct tb_bounded_reader *)base)->from;
+    struct tb_bounded_reader *bounded = (struct tb_bounded_reader *)base;
 
-    return from->ops->commit(from, partition, next, err);
+    if (next <= bounded->applied[partition])
+        return TB_OK;
+    TB_TRY(bounded->from->ops->commit(bounded->from, partition, next, err));
+    bounded->applied[partition] = next;
+    return TB_OK;
+}
+
+static int64_t bounded_position(struct tb_log_reader *base, int32_t partition)
+{
+    struct tb_bounded_reader *bounded = (struct tb_bounded_reader *)base;
+    struct tb_log_reader *from = bounded->from;
+
+    if (bounded->seek_to[partition] >= 0)
+        return bounded->seek_to[partition];
+    return from->ops->position ? from->ops->position(from, partition) : -1;
 }
 
 static enum tb_code bounded_range(struct tb_log_reader *base, int32_t partition,
@@ -70,6 +97,7 @@ static const struct tb_log_reader_ops ops = {
     .seek = bounded_seek,
     .commit = bounded_commit,
     .range = bounded_range,
+    .position = bounded_position,
 };
 
 static int64_t appended_at(void *ctx)
@@ -87,5 +115,7 @@ void tb_bounded_reader_init(struct tb_bounded_reader *bounded, struct tb_log_rea
 {
     *bounded = (struct tb_bounded_reader){
         .reader.ops = &ops, .from = from, .partitions = partitions, .real = real};
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS_MAX; p++)
+        bounded->seek_to[p] = -1;
     bounded->clock = (struct tb_clock){.ctx = bounded, .wall_ms = appended_at, .mono_us = mono_us};
 }

@@ -10,6 +10,12 @@ struct tb_bounded_reader {
     struct tb_log_reader *from;
     int32_t partitions;
     int64_t limit[TB_LOG_PARTITIONS_MAX]; /* first offset that is not read; at first 0 */
+    /* Where the other reader must go on, since it returned records behind the limit; -1: where it
+     * stands. */
+    int64_t seek_to[TB_LOG_PARTITIONS_MAX];
+    /* As the consumer has committed it: everything before is applied. It may be behind the last
+     * record, where a transaction's marker is. */
+    int64_t applied[TB_LOG_PARTITIONS_MAX];
     /* Its wall time is when the last returned record was appended; its other times are real's. */
     struct tb_clock clock;
     const struct tb_clock *real; /* borrowed */

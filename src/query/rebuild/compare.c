@@ -4,6 +4,8 @@
 /* Orders of `only` that one step compares. Each takes two queries, and between two steps the job's
  * owner must tell the other processes that it still runs. */
 #define ONLY_PER_STEP 32
+/* Totals that are listed although they are known only after the orders. */
+#define TOTALS_LISTED 10
 
 static enum tb_code no_memory(struct tb_error *err)
 {
@@ -22,7 +24,9 @@ enum tb_code tb_compare_new(struct tb_view_reader *served, struct tb_view_reader
     compare->rebuilt.reader = rebuilt;
     compare->only = only;
     compare->collect_into = collect_into;
-    compare->totals_done = collect_into != NULL;
+    compare->totals_done = collect_into || only;
+    compare->listed_max = only ? TB_COMPARE_LISTED - TOTALS_LISTED : TB_COMPARE_LISTED;
+    compare->surplus.arena = &compare->arena;
     *ret_compare = compare;
     return TB_OK;
 }
@@ -32,17 +36,18 @@ void tb_compare_free(struct tb_compare *compare)
     if (!compare)
         return;
     tb_buf_release(&compare->listed);
+    tb_arena_release(&compare->arena);
     free(compare);
 }
 
-/* Counts a difference. True: it has begun an object in the list, which the caller must fill and
- * close. False: the list is full. */
-static bool list_difference(struct tb_compare *compare, const char *kind)
+bool tb_compare_list(struct tb_compare *compare, const char *kind)
 {
     struct tb_buf *out = &compare->listed;
 
-    if (compare->difference_count++ >= TB_COMPARE_LISTED)
+    compare->difference_count++;
+    if (compare->listed_count >= compare->listed_max)
         return false;
+    compare->listed_count++;
     if (out->len > 0)
         tb_buf_addc(out, ',');
     tb_buf_addc(out, '{');
@@ -61,7 +66,8 @@ static void add_order(void *ctx, const struct tb_order *order, const char *other
         side->ended = false;
         return;
     }
-    *digest = (struct tb_compare_order){.status = order->status,
+    *digest = (struct tb_compare_order){.kind = order->kind,
+                                        .status = order->status,
                                         .version = order->version,
                                         .total_minor = order->total_minor,
                                         .other_column = other_column};
@@ -114,38 +120,53 @@ static void list_order(struct tb_buf *out, const char *side, const struct tb_com
     tb_buf_addc(out, '}');
 }
 
+/* sign -1: takes it away. */
+static enum tb_code add_surplus(struct tb_compare *compare, const struct tb_compare_order *order,
+                                int sign, struct tb_error *err)
+{
+    if (!order)
+        return TB_OK;
+    return tb_stats_fold_add(&compare->surplus, "", order->currency, order->kind, order->status,
+                             sign, sign * (tb_sum)order->total_minor, err);
+}
+
 /* Compares one order of both views. NULL: that view does not have it. */
-static void compare_pair(struct tb_compare *compare, const struct tb_compare_order *served,
-                         const struct tb_compare_order *rebuilt)
+static enum tb_code compare_pair(struct tb_compare *compare, const struct tb_compare_order *served,
+                                 const struct tb_compare_order *rebuilt, struct tb_error *err)
 {
     const char *order_id = served ? served->order_id : rebuilt->order_id;
 
     if (served && rebuilt && is_same(served, rebuilt))
-        return;
+        return TB_OK;
     if (compare->collect_into) {
         tb_recheck_set_add(compare->collect_into, order_id);
-        return;
+        compare->difference_count++;
+        return TB_OK;
     }
-    if (!list_difference(compare, !rebuilt ? "missing" : !served ? "extra" : "different"))
-        return;
+    TB_TRY(add_surplus(compare, served, 1, err));
+    TB_TRY(add_surplus(compare, rebuilt, -1, err));
+    if (!tb_compare_list(compare, !rebuilt ? "missing" : !served ? "extra" : "different"))
+        return TB_OK;
     tb_json_member_str(&compare->listed, "orderId", tb_str_of(order_id));
     list_order(&compare->listed, "served", served);
     list_order(&compare->listed, "rebuilt", rebuilt);
     tb_buf_addc(&compare->listed, '}');
+    return TB_OK;
 }
 
 /* Compares the next order of both sides, or the one with the lower id if they are different
  * orders: the other side does not have that one. */
-static void compare_next(struct tb_compare *compare, const struct tb_compare_order *served,
-                         const struct tb_compare_order *rebuilt)
+static enum tb_code compare_next(struct tb_compare *compare, const struct tb_compare_order *served,
+                                 const struct tb_compare_order *rebuilt, struct tb_error *err)
 {
     int order = !rebuilt ? -1 : !served ? 1 : strcmp(served->order_id, rebuilt->order_id);
 
-    compare_pair(compare, order <= 0 ? served : NULL, order >= 0 ? rebuilt : NULL);
+    TB_TRY(compare_pair(compare, order <= 0 ? served : NULL, order >= 0 ? rebuilt : NULL, err));
     compare->served.at += order <= 0;
     compare->served.orders += order <= 0;
     compare->rebuilt.at += order >= 0;
     compare->rebuilt.orders += order >= 0;
+    return TB_OK;
 }
 
 /* The order of that id; NULL: the side has none. */
@@ -169,7 +190,7 @@ static enum tb_code compare_only(struct tb_compare *compare, struct tb_error *er
         TB_TRY(find_order(&compare->served, order_id, &served, err));
         TB_TRY(find_order(&compare->rebuilt, order_id, &rebuilt, err));
         if (served || rebuilt)
-            compare_pair(compare, served, rebuilt);
+            TB_TRY(compare_pair(compare, served, rebuilt, err));
     }
     compare->done = compare->only_at == only->count;
     return TB_OK;
@@ -198,8 +219,8 @@ static void list_total(struct tb_buf *out, const char *side, const struct tb_sta
 static void compare_total(struct tb_compare *compare, const struct tb_stats_row *served,
                           const struct tb_stats_row *rebuilt)
 {
-    if ((served && rebuilt && is_same_total(served, rebuilt)) ||
-        !list_difference(compare, "total"))
+    if ((served && rebuilt && is_same_total(served, rebuilt)) || (!served && !rebuilt) ||
+        !tb_compare_list(compare, "total"))
         return;
     tb_json_member_str(&compare->listed, "currency",
                        tb_str_of(served ? served->currency : rebuilt->currency));
@@ -241,11 +262,62 @@ static enum tb_code compare_totals(struct tb_compare *compare, struct tb_error *
     TB_TRY(served->ops->stats(served, &all, &arena, &stats[0], err));
     TB_TRY(rebuilt->ops->stats(rebuilt, &all, &arena, &stats[1], err));
     merge_totals(compare, &stats[0], &stats[1]);
-    if (compare->only) {
-        compare->served.orders = count_orders(&stats[0]);
-        compare->rebuilt.orders = count_orders(&stats[1]);
-    }
     return TB_OK;
+}
+
+static struct tb_stats_row *find_total(const struct tb_stats *stats, const char *currency)
+{
+    for (size_t i = 0; i < stats->total_count; i++) {
+        if (strcmp(stats->totals[i].currency, currency) == 0)
+            return &stats->totals[i];
+    }
+    return NULL;
+}
+
+/* NULL: the row counts no order, and then its view has none in this currency. */
+static const struct tb_stats_row *unless_empty(const struct tb_stats_row *row)
+{
+    return row->orders != 0 || row->returns != 0 ? row : NULL;
+}
+
+/* surplus: as long as it is that; then the served view's totals. */
+static void list_totals(struct tb_compare *compare, const struct tb_stats *rebuilt,
+                        struct tb_stats *surplus)
+{
+    static const struct tb_stats_row none;
+
+    for (size_t i = 0; i < surplus->total_count; i++) {
+        struct tb_stats_row *served = &surplus->totals[i];
+        const struct tb_stats_row *row = find_total(rebuilt, served->currency);
+
+        row = row ? row : &none;
+        served->orders += row->orders;
+        served->returns += row->returns;
+        served->cancelled += row->cancelled;
+        served->total_minor += row->total_minor;
+        compare_total(compare, unless_empty(served), unless_empty(row));
+    }
+}
+
+/* The totals are listed before the orders. */
+enum tb_code tb_compare_add_totals(struct tb_compare *compare, struct tb_error *err)
+{
+    static const struct tb_stats_filter all = {0};
+    struct tb_view_reader *reader = compare->rebuilt.reader;
+    TB_CLEANUP(tb_buf_release) struct tb_buf orders = compare->listed;
+    struct tb_stats rebuilt = {0}, surplus = {0};
+
+    compare->listed = (struct tb_buf){0};
+    TB_TRY(reader->ops->stats(reader, &all, &compare->arena, &rebuilt, err));
+    TB_TRY(tb_stats_fold_finish(&compare->surplus, TB_GROUP_NONE, &surplus, err));
+    compare->rebuilt.orders = count_orders(&rebuilt);
+    compare->served.orders = compare->rebuilt.orders + count_orders(&surplus);
+    compare->listed_max = TB_COMPARE_LISTED;
+    list_totals(compare, &rebuilt, &surplus);
+    if (compare->listed.len > 0 && orders.len > 0)
+        tb_buf_addc(&compare->listed, ',');
+    tb_buf_add_str(&compare->listed, tb_buf_str(&orders));
+    return tb_buf_ok(&compare->listed) && tb_buf_ok(&orders) ? TB_OK : no_memory(err);
 }
 
 /* Sets done when both sides have ended. */
@@ -259,7 +331,7 @@ static enum tb_code compare_page(struct tb_compare *compare, struct tb_error *er
         compare->done = !served && !rebuilt;
         if (compare->done)
             return TB_OK;
-        compare_next(compare, served, rebuilt);
+        TB_TRY(compare_next(compare, served, rebuilt, err));
     }
     return TB_OK;
 }

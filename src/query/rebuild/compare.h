@@ -15,7 +15,7 @@
  * Errors:  the readers' codes, TB_INTERNAL when out of memory. Free the comparison then, and begin
  *          a new one. */
 #pragma once
-#include "query/projection/view.h"
+#include "query/projection/stats_fold.h"
 
 /* Ids of orders that must be compared again: they differed while both views were being written,
  * or were written after they were compared. Every other order was the same in both views. A zeroed
@@ -39,6 +39,7 @@ void tb_recheck_set_release(struct tb_recheck_set *set);
 
 struct tb_compare_order {
     char order_id[TB_UUID_SIZE];
+    enum tb_order_kind kind;
     enum tb_order_status status;
     int64_t version, total_minor;
     char currency[4], hash[65];
@@ -51,7 +52,7 @@ struct tb_compare_side {
     char start[TB_UUID_SIZE]; /* first id of the next page */
     bool ended;               /* `page` is the last one */
     bool failed;              /* out of memory */
-    int64_t orders;           /* compared so far; with `only`: all, counted from the totals */
+    int64_t orders;           /* compared so far; with `only`: all, once the totals are added */
 };
 struct tb_compare {
     struct tb_compare_side served, rebuilt;
@@ -59,8 +60,13 @@ struct tb_compare {
     size_t only_at;
     struct tb_recheck_set *collect_into; /* see tb_compare_new */
     bool totals_done, done;
-    int64_t difference_count;
-    struct tb_buf listed; /* JSON objects, separated by commas */
+    int64_t difference_count; /* with collect_into: of the orders that were added to it */
+    struct tb_buf listed;     /* JSON objects, separated by commas */
+    int listed_count, listed_max;
+    /* With `only`: by how much the served view's totals are above the rebuilt one's. All that the
+     * views have in common cancels out, so the orders that differ are enough to know it. */
+    struct tb_arena arena;
+    struct tb_stats_fold surplus;
 };
 /* only: a sorted set, only its orders are compared; NULL: all orders. collect_into: the set to
  * which the ids of orders that differ are added, and then no totals are compared; NULL: totals are
@@ -71,6 +77,12 @@ TB_CHECKED enum tb_code tb_compare_new(struct tb_view_reader *served,
                                        struct tb_recheck_set *collect_into,
                                        struct tb_compare **ret_compare, struct tb_error *err);
 void tb_compare_free(struct tb_compare *compare); /* NULL is fine */
-/* Compares the totals if that is still to be done, and the next orders. After the last order it
- * sets done. */
+/* Counts a difference. True: it has begun an object in the list, which the caller must fill and
+ * close. False: the list is full. */
+bool tb_compare_list(struct tb_compare *compare, const char *kind);
+/* Compares the next orders. After the last one it sets done. Without `only` it compares the totals
+ * first. */
 TB_CHECKED enum tb_code tb_compare_step(struct tb_compare *compare, struct tb_error *err);
+/* With `only`, when it is done: lists the totals that differ, and counts the orders. The rebuilt
+ * view must still be what it was; the served one is not read, and may be written again. */
+TB_CHECKED enum tb_code tb_compare_add_totals(struct tb_compare *compare, struct tb_error *err);

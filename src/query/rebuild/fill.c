@@ -5,7 +5,9 @@
 #define REACH_EVENTS_MAX 5000
 /* A step normally reads at least one record. With more steps than this the log is too slow. */
 #define REACH_STEPS_MAX (REACH_EVENTS_MAX + TB_LOG_PARTITIONS_MAX)
-#define REACH_MS 5000
+#define REACH_MS (TB_REBUILD_HOLD_MS / 2) /* the rest of the time is for what the swap writes */
+/* If close could not remove what is no longer needed, cleanup is called so soon. */
+#define CLEANUP_AGAIN_MS 60000
 
 static void on_failed(void *ctx, const struct tb_error *err)
 {
@@ -43,8 +45,9 @@ static enum tb_code open_consumer(struct tb_rebuild *rebuild, struct tb_error *e
     return tb_consumer_new(&consumer, &rebuild->consumer, err);
 }
 
-/* The next offset of a partition in the new view. If the view has none yet: the offset at which
- * reading began. */
+/* Before which offset of a partition the new view has all records. The view knows only where its
+ * last record was; what is behind that, up to where the reader stands, are markers of
+ * transactions, which have offsets but which no reader returns. */
 static enum tb_code position(struct tb_rebuild *rebuild, int32_t partition, int64_t *ret_next,
                              struct tb_error *err)
 {
@@ -52,6 +55,8 @@ static enum tb_code position(struct tb_rebuild *rebuild, int32_t partition, int6
 
     TB_TRY(rebuild->view->ops->offset(rebuild->view, partition, &next, err));
     *ret_next = next < 0 ? rebuild->first[partition] : next;
+    if (rebuild->bounded.applied[partition] > *ret_next)
+        *ret_next = rebuild->bounded.applied[partition];
     return TB_OK;
 }
 
@@ -114,8 +119,8 @@ void tb_rebuild_close(struct tb_rebuild *rebuild, enum tb_rebuild_end end)
     tb_rebuild_reset_recheck(rebuild);
     tb_consumer_free(rebuild->consumer);
     rebuild->consumer = NULL;
-    if (rebuild->opened) /* what close cannot remove, cleanup removes later */
-        (void)options->backend->close(options->backend_ctx, end, &err);
+    if (rebuild->opened && options->backend->close(options->backend_ctx, end, &err) != TB_OK)
+        rebuild->cleanup_at_ms = tb_clock_mono_ms(options->clock) + CLEANUP_AGAIN_MS;
     rebuild->opened = false;
     rebuild->view = NULL;
     rebuild->reader = NULL;
@@ -161,7 +166,8 @@ enum tb_code tb_rebuild_fill(struct tb_rebuild *rebuild, const int64_t *next, in
                              int64_t *ret_wait_ms, struct tb_error *err)
 {
     TB_TRY(step(rebuild, next, ret_wait_ms, err));
-    tb_rebuild_set_problem(rebuild, rebuild->step_error.text);
+    tb_rebuild_set_problem(rebuild, rebuild->step_error.code != TB_OK ? rebuild->step_error.text
+                                                                      : rebuild->hold_problem);
     return count(rebuild, next, ret_left, err);
 }
 

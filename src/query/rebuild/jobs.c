@@ -5,11 +5,12 @@
 #define PUBLISH_EVERY_MS 1000
 
 /* Call with the lock. From here on users see that the job has begun. */
-static void show_job(struct tb_rebuild *rebuild, const struct tb_rebuild_job *job)
+static void set_pending(struct tb_rebuild *rebuild, const struct tb_rebuild_job *job, bool anew)
 {
     rebuild->progress = (struct tb_rebuild_progress){.job = *job, .seconds_left = -1};
     rebuild->progress.state = TB_REBUILD_BUILDING;
-    rebuild->pending = true;
+    rebuild->pending = rebuild->known = true;
+    rebuild->pending_anew = anew;
 }
 
 /* TB_OK: every other start fails until end_start. If another process runs a job, this is still
@@ -22,13 +23,13 @@ static enum tb_code begin_start(struct tb_rebuild *rebuild, const struct tb_rebu
 
     pthread_mutex_lock(&rebuild->lock);
     tb_rebuild_get_generations(rebuild, &generations);
-    if (rebuild->starting ||
+    if (rebuild->requesting ||
         (rebuild->progress.owner[0] == '\0' && tb_rebuild_is_running(rebuild->progress.state)))
         code = tb_error_set(err, TB_CONFLICT, "a rebuild is under way");
     else if (job->rollback && generations.previous == 0)
         code = tb_error_set(err, TB_CONFLICT, "there is no old view to go back to");
     else
-        rebuild->starting = true;
+        rebuild->requesting = true;
     pthread_mutex_unlock(&rebuild->lock);
     return code;
 }
@@ -39,9 +40,9 @@ static void end_start(struct tb_rebuild *rebuild, const struct tb_rebuild_job *j
                       const struct tb_rebuild_progress *others)
 {
     pthread_mutex_lock(&rebuild->lock);
-    rebuild->starting = false;
+    rebuild->requesting = false;
     if (job)
-        show_job(rebuild, job);
+        set_pending(rebuild, job, /* anew= */ true);
     else if (others->owner[0] != '\0')
         rebuild->progress = *others;
     pthread_mutex_unlock(&rebuild->lock);
@@ -60,34 +61,95 @@ enum tb_code tb_rebuild_start(struct tb_rebuild *rebuild, const struct tb_rebuil
         return tb_error_set(err, TB_INTERNAL, "out of memory");
     code = begin_start(rebuild, job, err);
     if (code == TB_OK) {
-        if (options->backend->claim)
-            code = options->backend->claim(options->backend_ctx, job, others, err);
+        code = options->backend->claim(options->backend_ctx, job, others, err);
         end_start(rebuild, code == TB_OK ? job : NULL, others);
     }
     free(others);
     return code;
 }
 
-/* Call with the lock. True: continue rebuild->job. A job that was requested during find_job is run
- * instead of the one that was found. */
-static bool take_found(struct tb_rebuild *rebuild, enum tb_rebuild_found found)
+static enum tb_code begin_cancel(struct tb_rebuild *rebuild, struct tb_error *err)
 {
-    const struct tb_rebuild_job job = rebuild->copy.job;
+    enum tb_code code = TB_OK;
 
-    if (rebuild->pending || rebuild->starting || found == TB_REBUILD_FOUND_NOTHING)
-        return false;
-    if (found == TB_REBUILD_FOUND_REPORT) {
-        rebuild->progress = rebuild->copy;
-        return false;
-    }
-    show_job(rebuild, &job);
-    rebuild->pending = false;
-    rebuild->job = job;
-    return true;
+    pthread_mutex_lock(&rebuild->lock);
+    if (rebuild->requesting)
+        code = tb_error_set(err, TB_BUSY, "another request about the rebuild is under way");
+    else if (!rebuild->options.backend->is_distant &&
+             !tb_rebuild_is_running(rebuild->progress.state))
+        code = tb_error_set(err, TB_CONFLICT, "no rebuild is under way");
+    else
+        rebuild->requesting = true; /* until end_cancel no other job begins here */
+    pthread_mutex_unlock(&rebuild->lock);
+    return code;
 }
 
-enum tb_code tb_rebuild_find_job(struct tb_rebuild *rebuild, bool *ret_unfinished,
-                                 struct tb_error *err)
+static void set_cancelling(struct tb_rebuild *rebuild)
+{
+    pthread_mutex_lock(&rebuild->lock);
+    rebuild->progress.cancelling = tb_rebuild_is_running(rebuild->progress.state);
+    pthread_mutex_unlock(&rebuild->lock);
+}
+
+/* others: the job that is cancelled, as another process runs it; NULL: cancel has failed. Users
+ * see that one unless a job runs here. */
+static void end_cancel(struct tb_rebuild *rebuild, const struct tb_rebuild_progress *others)
+{
+    struct tb_rebuild_progress *progress = &rebuild->progress;
+
+    pthread_mutex_lock(&rebuild->lock);
+    rebuild->requesting = false;
+    if (others && others->owner[0] != '\0' &&
+        (progress->owner[0] != '\0' || !tb_rebuild_is_running(progress->state)))
+        *progress = *others;
+    pthread_mutex_unlock(&rebuild->lock);
+    if (others)
+        set_cancelling(rebuild);
+}
+
+enum tb_code tb_rebuild_cancel(struct tb_rebuild *rebuild, struct tb_error *err)
+{
+    const struct tb_rebuild_options *options = &rebuild->options;
+    struct tb_rebuild_progress *others = calloc(1, sizeof *others);
+    enum tb_code code;
+
+    if (!others)
+        return tb_error_set(err, TB_INTERNAL, "out of memory");
+    code = begin_cancel(rebuild, err);
+    if (code == TB_OK) {
+        code = options->backend->cancel(options->backend_ctx, others, err);
+        end_cancel(rebuild, code == TB_OK ? others : NULL);
+        tb_mailbox_wake(&rebuild->wakeup);
+    }
+    free(others);
+    return code;
+}
+
+bool tb_rebuild_is_cancelled(struct tb_rebuild *rebuild)
+{
+    bool cancelled;
+
+    pthread_mutex_lock(&rebuild->lock);
+    cancelled = rebuild->progress.cancelling;
+    pthread_mutex_unlock(&rebuild->lock);
+    return cancelled;
+}
+
+/* Call with the lock. A job that was requested during find_job is run instead of the one that was
+ * found. */
+static void take_found(struct tb_rebuild *rebuild, enum tb_rebuild_found found)
+{
+    rebuild->known = true;
+    if (rebuild->pending || rebuild->requesting)
+        return;
+    if (found == TB_REBUILD_FOUND_REPORT)
+        rebuild->progress = rebuild->copy;
+    else if (found == TB_REBUILD_FOUND_UNFINISHED)
+        set_pending(rebuild, &rebuild->copy.job, /* anew= */ false);
+    rebuild->progress.cancelling = rebuild->copy.cancelling;
+}
+
+enum tb_code tb_rebuild_find_job(struct tb_rebuild *rebuild, struct tb_error *err)
 {
     const struct tb_rebuild_options *options = &rebuild->options;
     const int64_t every_ms = options->backend->find_job_every_ms;
@@ -98,7 +160,7 @@ enum tb_code tb_rebuild_find_job(struct tb_rebuild *rebuild, bool *ret_unfinishe
     rebuild->find_job_at_ms =
         every_ms > 0 ? tb_clock_mono_ms(options->clock) + every_ms : INT64_MAX;
     pthread_mutex_lock(&rebuild->lock);
-    *ret_unfinished = take_found(rebuild, found);
+    take_found(rebuild, found);
     pthread_mutex_unlock(&rebuild->lock);
     return TB_OK;
 }
@@ -107,15 +169,17 @@ bool tb_rebuild_publish(struct tb_rebuild *rebuild)
 {
     const struct tb_rebuild_options *options = &rebuild->options;
     int64_t now_ms = tb_clock_mono_ms(options->clock);
-    bool ended = !tb_rebuild_is_running(rebuild->state);
+    bool ended = !tb_rebuild_is_running(rebuild->state), cancelled = false;
     struct tb_error err = {0};
     enum tb_code code;
 
     if (now_ms < rebuild->publish_at_ms || (ended && !rebuild->end_unpublished))
         return true;
-    tb_rebuild_get_progress(rebuild, &rebuild->copy);
-    code = options->backend->publish(options->backend_ctx, &rebuild->copy, &err);
+    (void)tb_rebuild_get_progress(rebuild, &rebuild->copy);
+    code = options->backend->publish(options->backend_ctx, &rebuild->copy, &cancelled, &err);
     rebuild->publish_at_ms = now_ms + PUBLISH_EVERY_MS;
+    if (cancelled)
+        set_cancelling(rebuild);
     if (ended && (code == TB_OK || code == TB_CONFLICT))
         rebuild->end_unpublished = false;
     return ended || code != TB_CONFLICT;
@@ -134,8 +198,10 @@ bool tb_rebuild_take_pending(struct tb_rebuild *rebuild)
     pthread_mutex_lock(&rebuild->lock);
     pending = rebuild->pending;
     rebuild->pending = false;
-    if (pending)
+    if (pending) {
         rebuild->job = rebuild->progress.job;
+        rebuild->anew = rebuild->pending_anew;
+    }
     pthread_mutex_unlock(&rebuild->lock);
     return pending;
 }

@@ -14,6 +14,7 @@ static const char *const names[TB_REBUILD_STATE_COUNT] = {
     [TB_REBUILD_DONE] = "done",
     [TB_REBUILD_FAILED] = "failed",
     [TB_REBUILD_ROLLED_BACK] = "rolled-back",
+    [TB_REBUILD_CANCELLED] = "cancelled",
 };
 
 const char *tb_rebuild_state_name(enum tb_rebuild_state state)
@@ -26,11 +27,15 @@ bool tb_rebuild_is_running(enum tb_rebuild_state state)
     return state >= TB_REBUILD_BUILDING && state <= TB_REBUILD_SWAPPING;
 }
 
-void tb_rebuild_get_progress(struct tb_rebuild *rebuild, struct tb_rebuild_progress *ret_progress)
+bool tb_rebuild_get_progress(struct tb_rebuild *rebuild, struct tb_rebuild_progress *ret_progress)
 {
+    bool known;
+
     pthread_mutex_lock(&rebuild->lock);
     *ret_progress = rebuild->progress;
+    known = rebuild->known;
     pthread_mutex_unlock(&rebuild->lock);
+    return known;
 }
 
 void tb_rebuild_get_generations(const struct tb_rebuild *rebuild,
@@ -49,6 +54,10 @@ void tb_rebuild_set_problem(struct tb_rebuild *rebuild, const char *problem)
 void tb_rebuild_enter(struct tb_rebuild *rebuild, enum tb_rebuild_state state, const char *problem)
 {
     /* From which states each state may be entered: the diagram in rebuild.h. */
+    enum {
+        running = 1u << TB_REBUILD_BUILDING | 1u << TB_REBUILD_CATCHING_UP |
+                  1u << TB_REBUILD_COMPARING | 1u << TB_REBUILD_SWAPPING
+    };
     static const unsigned from[TB_REBUILD_STATE_COUNT] = {
         [TB_REBUILD_BUILDING] = ~0u,
         [TB_REBUILD_CATCHING_UP] = 1u << TB_REBUILD_BUILDING,
@@ -56,8 +65,8 @@ void tb_rebuild_enter(struct tb_rebuild *rebuild, enum tb_rebuild_state state, c
         [TB_REBUILD_SWAPPING] = 1u << TB_REBUILD_CATCHING_UP | 1u << TB_REBUILD_COMPARING,
         [TB_REBUILD_DONE] = 1u << TB_REBUILD_SWAPPING,
         [TB_REBUILD_ROLLED_BACK] = 1u << TB_REBUILD_SWAPPING,
-        [TB_REBUILD_FAILED] = 1u << TB_REBUILD_BUILDING | 1u << TB_REBUILD_CATCHING_UP |
-                              1u << TB_REBUILD_COMPARING | 1u << TB_REBUILD_SWAPPING,
+        [TB_REBUILD_FAILED] = running,
+        [TB_REBUILD_CANCELLED] = running,
     };
     struct tb_rebuild_progress *progress = &rebuild->progress;
 
@@ -68,8 +77,10 @@ void tb_rebuild_enter(struct tb_rebuild *rebuild, enum tb_rebuild_state state, c
     pthread_mutex_lock(&rebuild->lock);
     progress->state = state;
     snprintf(progress->problem, sizeof progress->problem, "%s", problem);
-    if (!tb_rebuild_is_running(state))
+    if (!tb_rebuild_is_running(state)) {
         progress->seconds_left = progress->per_second = 0;
+        progress->cancelling = false;
+    }
     pthread_mutex_unlock(&rebuild->lock);
     if (rebuild->options.entered)
         rebuild->options.entered(rebuild->options.ctx, state, problem);

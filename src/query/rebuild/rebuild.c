@@ -26,6 +26,10 @@ enum tb_code tb_rebuild_new(const struct tb_rebuild_options *options,
     tb_mailbox_init(&rebuild->wakeup, 0);
     TB_ASSERT(pthread_mutex_init(&rebuild->lock, NULL) == 0);
     rebuild->cleanup_at_ms = tb_clock_mono_ms(options->clock);
+    if (!options->backend->is_distant && tb_rebuild_find_job(rebuild, err) != TB_OK) {
+        tb_rebuild_free(rebuild);
+        return err->code;
+    }
     *ret_rebuild = rebuild;
     return TB_OK;
 }
@@ -46,6 +50,15 @@ static int64_t fail(struct tb_rebuild *rebuild, const char *why)
 {
     tb_rebuild_close(rebuild, TB_REBUILD_DISCARD);
     tb_rebuild_enter(rebuild, TB_REBUILD_FAILED, why);
+    return 0;
+}
+
+/* An earlier process may have made something for the job, even if this one has opened nothing. */
+static int64_t cancel(struct tb_rebuild *rebuild)
+{
+    rebuild->opened = true;
+    tb_rebuild_close(rebuild, TB_REBUILD_DISCARD);
+    tb_rebuild_enter(rebuild, TB_REBUILD_CANCELLED, "it was cancelled");
     return 0;
 }
 
@@ -72,8 +85,11 @@ static int64_t handle_error(struct tb_rebuild *rebuild, const struct tb_error *w
 {
     if (!may_pass(rebuild, why))
         return fail_or_restart(rebuild, why);
+    if (rebuild->pinned)
+        tb_rebuild_give_up_hold(rebuild, why->text);
+    else
+        tb_rebuild_set_problem(rebuild, why->text);
     tb_rebuild_unpin(rebuild);
-    tb_rebuild_set_problem(rebuild, why->text);
     return AGAIN_MS;
 }
 
@@ -89,12 +105,12 @@ static int64_t open(struct tb_rebuild *rebuild)
     return handle_error(rebuild, &err);
 }
 
-static int64_t begin(struct tb_rebuild *rebuild, bool anew)
+static int64_t begin(struct tb_rebuild *rebuild)
 {
     rebuild->restarts = 0;
-    rebuild->anew = anew;
+    tb_rebuild_forget_holds(rebuild);
     tb_rebuild_enter(rebuild, TB_REBUILD_BUILDING, "");
-    return open(rebuild);
+    return tb_rebuild_is_cancelled(rebuild) ? 0 : open(rebuild);
 }
 
 static int64_t idle(struct tb_rebuild *rebuild)
@@ -139,6 +155,7 @@ static int64_t end_compare(struct tb_rebuild *rebuild)
     char why[200];
 
     tb_rebuild_unpin(rebuild);
+    tb_rebuild_forget_holds(rebuild);
     if (differences > 0 && !rebuild->job.accept) {
         snprintf(why, sizeof why,
                  "%lld differences between the rebuilt view and the served one, which stays; "
@@ -172,10 +189,13 @@ static int64_t swap(struct tb_rebuild *rebuild)
 
     if (code == TB_OK && left > CLOSE_EVENTS)
         return wait_ms;
+    if (code == TB_OK && tb_rebuild_hold_due_ms(rebuild) > 0)
+        return wait_ms > SWAP_AGAIN_MS ? wait_ms : SWAP_AGAIN_MS;
+    tb_rebuild_begin_hold(rebuild);
     if (code == TB_OK)
         code = options->backend->swap(options->backend_ctx, rebuild, &err);
     if (code == TB_BUSY) {
-        tb_rebuild_set_problem(rebuild, err.text);
+        tb_rebuild_give_up_hold(rebuild, err.text);
         return SWAP_AGAIN_MS;
     }
     if (code != TB_OK)
@@ -207,20 +227,16 @@ int64_t tb_rebuild_step(struct tb_rebuild *rebuild)
 {
     struct tb_error err = {0};
     int64_t wait_ms;
-    bool unfinished = false;
 
-    if (tb_rebuild_find_job_due(rebuild) &&
-        tb_rebuild_find_job(rebuild, &unfinished, &err) != TB_OK)
+    if (tb_rebuild_find_job_due(rebuild) && tb_rebuild_find_job(rebuild, &err) != TB_OK)
         return FIND_JOB_AGAIN_MS;
-    if (unfinished)
-        return begin(rebuild, /* anew= */ false);
     if (tb_rebuild_take_pending(rebuild))
-        return begin(rebuild, /* anew= */ true);
+        return begin(rebuild);
     if (!tb_rebuild_publish(rebuild))
         return fail(rebuild, "another process goes on with it");
     if (!tb_rebuild_is_running(rebuild->state))
         return idle(rebuild);
-    wait_ms = work(rebuild);
+    wait_ms = tb_rebuild_is_cancelled(rebuild) ? cancel(rebuild) : work(rebuild);
     if (!tb_rebuild_is_running(rebuild->state))
         (void)tb_rebuild_publish(rebuild); /* a failure is tried again when idle */
     return wait_ms;

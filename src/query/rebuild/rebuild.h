@@ -1,12 +1,13 @@
 /* Rebuild: fills a new view from the start of the log beside the served one, compares both, and
  * then serves the new one.
  *
- *   NONE, DONE, FAILED, ROLLED_BACK --start--> BUILDING --> CATCHING_UP --> COMPARING
- *                                                                |              |
- *                                               (rollback) ------+--> SWAPPING <+
- *                                                                         |
- *                                                                         +--> DONE, ROLLED_BACK
- *   and from each running state to FAILED, or to BUILDING again where a fresh start may help.
+ *   NONE or an end --start--> BUILDING --> CATCHING_UP --> COMPARING
+ *                                              |               |
+ *                             (rollback) ------+--> SWAPPING <-+
+ *                                                       |
+ *                                                       +--> DONE, ROLLED_BACK
+ *   and from each running state to FAILED or CANCELLED, or to BUILDING again where a fresh start
+ * may help. The ends are DONE, FAILED, ROLLED_BACK and CANCELLED.
  *
  * BUILDING ends when the new view has all events that the log had at the start. A separate
  * consumer fills the new view, with the same rules as the consumer of the served view. It reads
@@ -14,10 +15,12 @@
  * events twice: for the comparison, and for the swap, during which nobody writes the served view.
  * Differences are listed, and the rebuild ends as FAILED, unless the job has `accept`. A rollback
  * brings back the view that was served before: that view catches up and is swapped in without a
- * comparison. If a process ends during a job, the new view stays. The backend's find_job decides
- * whether the next process, or another process that serves the same view, continues the job.
+ * comparison. A job that is cancelled ends within a second or so, wherever it runs: what it has
+ * made is removed, and the served view stays. If a process ends during a job, the new view stays.
+ * The backend's find_job decides whether the next process, or another process that serves the same
+ * view, continues the job.
  *
- * Thread:  step and run on the owner's thread; the get functions, start and stop on any.
+ * Thread:  step and run on the owner's thread; the get functions, start, cancel and stop on any.
  * Memory:  borrows what its options point to.
  * Errors:  a transient error is retried and shown as `problem`; any other makes the job FAILED. */
 #pragma once
@@ -33,11 +36,15 @@ enum tb_rebuild_state {
     TB_REBUILD_DONE,
     TB_REBUILD_FAILED,
     TB_REBUILD_ROLLED_BACK,
+    TB_REBUILD_CANCELLED,
     TB_REBUILD_STATE_COUNT
 };
 const char *tb_rebuild_state_name(enum tb_rebuild_state state); /* "catching-up" */
 bool tb_rebuild_is_running(enum tb_rebuild_state state);
 
+/* The writers of the served view wait at most this long for a rebuild. What is not done by then is
+ * given up, and tried again after a pause. */
+#define TB_REBUILD_HOLD_MS 5000
 /* How long the previous view is kept for a rollback. It takes as much disk as the served one. */
 #define TB_REBUILD_KEEP_MS (7 * INT64_C(86400000))
 
@@ -49,6 +56,7 @@ struct tb_rebuild_job {
 struct tb_rebuild_progress {
     enum tb_rebuild_state state;
     struct tb_rebuild_job job;
+    bool cancelling; /* a client has cancelled the job, which has not ended yet */
     char owner[TB_REBUILD_OWNER_SIZE]; /* the process that runs or ran the job; "": this one */
     int64_t events, total;             /* read so far; to be read in all, as far as is known now */
     int64_t per_second;
@@ -84,20 +92,27 @@ struct tb_rebuild_backend {
     bool is_distant;
     /* How long a read of the log may wait for records; 0: not at all, the log is local. */
     int64_t poll_ms;
-    /* How often find_job is called while no job runs here; 0: only once, at the start. */
+    /* How often find_job is called while no job runs here; 0: only once, by tb_rebuild_new, since
+     * no other process serves this view. */
     int64_t find_job_every_ms;
     /* Finds a job of another or an earlier process. Fills ret_progress unless there is none. */
     enum tb_code (*find_job)(void *ctx, enum tb_rebuild_found *ret_found,
                              struct tb_rebuild_progress *ret_progress, struct tb_error *err);
-    /* Claims the job among all processes, before it begins; on the thread that calls start.
-     * TB_CONFLICT: another process runs one, and ret_others gets its progress. NULL: no other
-     * process serves this view. */
+    /* Stores the job, and claims it among all processes, before it begins; on the thread that
+     * calls start. From TB_OK on a process that ends does not lose the job: find_job finds it.
+     * TB_CONFLICT: another process runs one, and ret_others gets its progress. */
     enum tb_code (*claim)(void *ctx, const struct tb_rebuild_job *job,
                           struct tb_rebuild_progress *ret_others, struct tb_error *err);
+    /* Stores that the job is cancelled that runs here or in another process; any thread. A process
+     * that ends does not lose that. If another process runs it, ret_others gets its progress.
+     * TB_CONFLICT: none runs. */
+    enum tb_code (*cancel)(void *ctx, struct tb_rebuild_progress *ret_others,
+                           struct tb_error *err);
     /* Publishes the progress to other processes: every second, and at the end until it is TB_OK.
+     * *ret_cancelled: the job was cancelled, perhaps through another process; unchanged if not.
      * TB_CONFLICT: another process has taken the job over. */
     enum tb_code (*publish)(void *ctx, const struct tb_rebuild_progress *progress,
-                            struct tb_error *err);
+                            bool *ret_cancelled, struct tb_error *err);
     /* Opens the view to fill, and a log reader for it. anew: the view must be empty. After a
      * failure close is called too. */
     enum tb_code (*open)(void *ctx, const struct tb_rebuild_job *job, bool anew,
@@ -112,14 +127,18 @@ struct tb_rebuild_backend {
      * makes nobody wait. */
     void (*live_readers)(void *ctx, struct tb_view_reader **ret_served,
                          struct tb_view_reader **ret_rebuilt);
-    /* Returns readers of both views. Until unpin ret_served sees the served view with exactly the
-     * events before ret_next. TB_BUSY: not now. */
+    /* Returns readers of both views. With live_readers it is given up after TB_REBUILD_HOLD_MS,
+     * and nothing that grows with the views is read before unpin. Until unpin ret_served sees the
+     * served view with exactly the events before ret_next. TB_BUSY: not now. */
     enum tb_code (*pin)(void *ctx, int64_t *ret_next, struct tb_view_reader **ret_served,
                         struct tb_view_reader **ret_rebuilt, struct tb_error *err);
-    /* Has the served view reached ret_next of pin, and is it still pinned? Called before and after
-     * the comparison. TB_BUSY: it will not reach it; the caller unpins, and pins again later.
-     * NULL: it always has. */
+    /* Has the served view all records before ret_next of pin, as the new one has, and is it still
+     * pinned? Called before and after the comparison. TB_BUSY: it is not pinned any more; the
+     * caller unpins, and pins again later. NULL: it always has. */
     enum tb_code (*caught_up)(void *ctx, bool *ret_caught_up, struct tb_error *err);
+    /* Lists what else than orders and totals differs in both views (tb_compare_list), while they
+     * are pinned. NULL: there is nothing else. */
+    enum tb_code (*compare_rest)(void *ctx, struct tb_compare *compare, struct tb_error *err);
     void (*unpin)(void *ctx);
     /* Stops the writer of the served view, calls tb_rebuild_catch_up, and then switches the writer
      * and all readers to the new view. TB_BUSY: not now; nothing has changed. */
@@ -143,16 +162,24 @@ struct tb_rebuild_options {
     int32_t partitions; /* of the log */
     /* A state was entered. why: the error that led to it, or "". On the owner's thread. */
     void (*entered)(void *ctx, enum tb_rebuild_state state, const char *why);
+    /* The writers of the served view have waited this long in vain. On the owner's thread. */
+    void (*hold_given_up)(void *ctx, int64_t held_ms, const char *why);
     void *ctx;
 };
+/* Finds a job that an earlier process has not finished, unless the backend is_distant: that one is
+ * asked by step. */
 TB_CHECKED enum tb_code tb_rebuild_new(const struct tb_rebuild_options *options,
                                        struct tb_rebuild **ret_rebuild, struct tb_error *err);
 void tb_rebuild_free(struct tb_rebuild *rebuild); /* NULL is fine */
-/* Requests a job, and waits for the backend's claim but not for the job. TB_CONFLICT: a job runs
- * already, or there is no view to roll back to. */
+/* Requests a job, and waits for the backend's claim but not for the job. TB_OK: the job is stored.
+ * TB_CONFLICT: a job runs already, or there is no view to roll back to. */
 TB_CHECKED enum tb_code tb_rebuild_start(struct tb_rebuild *rebuild,
                                          const struct tb_rebuild_job *job, struct tb_error *err);
-void tb_rebuild_get_progress(struct tb_rebuild *rebuild, struct tb_rebuild_progress *ret_progress);
+/* Waits until it is stored that the job is cancelled, which runs here or in another process, but
+ * not for its end. It may be done before that. TB_CONFLICT: no job runs. */
+TB_CHECKED enum tb_code tb_rebuild_cancel(struct tb_rebuild *rebuild, struct tb_error *err);
+/* False: a distant backend has not been reached yet, so nobody here knows whether a job runs. */
+bool tb_rebuild_get_progress(struct tb_rebuild *rebuild, struct tb_rebuild_progress *ret_progress);
 void tb_rebuild_get_generations(const struct tb_rebuild *rebuild,
                                 struct tb_rebuild_generations *ret_generations);
 /* Does a little of the work. Returns how many milliseconds to wait before the next call. */

@@ -11,10 +11,12 @@ struct tb_rebuild {
     struct tb_rebuild_options options;
     struct tb_mailbox wakeup; /* ends run's wait; gets no mail */
     _Atomic bool stopping;
-    pthread_mutex_t lock; /* guards progress, pending and starting */
+    pthread_mutex_t lock; /* guards these */
     struct tb_rebuild_progress progress;
-    bool pending;  /* progress.job was requested and has not begun */
-    bool starting; /* a thread in start waits for the backend's claim */
+    bool known;        /* find_job has answered, or a job was claimed here */
+    bool pending;      /* progress.job was requested, or found, and has not begun */
+    bool pending_anew; /* it begins with an empty view */
+    bool requesting;   /* a thread in start or cancel waits for the backend */
 
     /* The owner's state. It differs from progress.state, which is BUILDING as soon as a job is
      * requested, and which may be that of another process's job. */
@@ -36,6 +38,8 @@ struct tb_rebuild {
     int64_t goal;                         /* BUILDING ends after this many events */
     int64_t rate_ms, rate_events;         /* time and events at the last sample of the rate */
     bool pinned;
+    int64_t held_at_ms, may_hold_at_ms; /* when the writers began to wait; when they may again */
+    char hold_problem[200];             /* why the last hold was given up; "": none was */
     int64_t pinned_next[TB_LOG_PARTITIONS_MAX];
     struct tb_view_reader *pinned_served, *pinned_rebuilt;
     struct tb_compare *compare; /* NULL: not begun */
@@ -44,6 +48,7 @@ struct tb_rebuild {
      */
     bool rechecking;                    /* a round has begun: written orders go to recheck_next */
     bool rechecked;                     /* the rounds are over: pin, and compare recheck_next */
+    bool many_differ;                   /* list them without pin */
     int recheck_rounds;                 /* completed */
     struct tb_recheck_set recheck_next; /* of the next round, or of the pinned comparison */
     struct tb_recheck_set recheck_now;  /* of this round */
@@ -51,12 +56,11 @@ struct tb_rebuild {
 
 /* jobs.c */
 bool tb_rebuild_find_job_due(const struct tb_rebuild *rebuild);
-/* *ret_unfinished: rebuild->job is now a job that another process has not finished: continue it.
- */
-TB_CHECKED enum tb_code tb_rebuild_find_job(struct tb_rebuild *rebuild, bool *ret_unfinished,
-                                            struct tb_error *err);
-/* True: a job was requested, and rebuild->job is now this job. */
+/* A job that another process has not finished becomes pending here. */
+TB_CHECKED enum tb_code tb_rebuild_find_job(struct tb_rebuild *rebuild, struct tb_error *err);
+/* True: a job was pending, and rebuild->job and rebuild->anew are now this job's. */
 bool tb_rebuild_take_pending(struct tb_rebuild *rebuild);
+bool tb_rebuild_is_cancelled(struct tb_rebuild *rebuild);
 /* Publishes the progress if it is due. False: another process has taken the job over. */
 bool tb_rebuild_publish(struct tb_rebuild *rebuild);
 
@@ -66,6 +70,16 @@ bool tb_rebuild_publish(struct tb_rebuild *rebuild);
 TB_CHECKED enum tb_code tb_rebuild_compare(struct tb_rebuild *rebuild, bool *ret_done,
                                            int64_t *ret_wait_ms, struct tb_error *err);
 void tb_rebuild_reset_recheck(struct tb_rebuild *rebuild); /* the next round is the first one */
+
+/* hold.c: while the writers of the served view wait. */
+void tb_rebuild_begin_hold(struct tb_rebuild *rebuild);
+/* TB_BUSY: it has lasted TB_REBUILD_HOLD_MS. */
+TB_CHECKED enum tb_code tb_rebuild_check_hold(const struct tb_rebuild *rebuild, const char *what,
+                                              struct tb_error *err);
+/* It was of no use: tells why, and sets when the next one may begin. */
+void tb_rebuild_give_up_hold(struct tb_rebuild *rebuild, const char *why);
+void tb_rebuild_forget_holds(struct tb_rebuild *rebuild); /* the next one may begin at once */
+int64_t tb_rebuild_hold_due_ms(const struct tb_rebuild *rebuild); /* 0: now */
 
 /* fill.c */
 TB_CHECKED enum tb_code tb_rebuild_open(struct tb_rebuild *rebuild, bool anew,

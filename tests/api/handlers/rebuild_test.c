@@ -12,7 +12,8 @@ static struct response got;
 static struct tb_rebuild_job started;
 static struct tb_rebuild_progress progress;
 static struct tb_rebuild_generations views;
-static bool busy;
+static bool busy, known;
+static int cancelled; /* how often */
 
 static enum tb_code on_start(void *ctx, const struct tb_rebuild_job *job, struct tb_error *err)
 {
@@ -23,24 +24,37 @@ static enum tb_code on_start(void *ctx, const struct tb_rebuild_job *job, struct
     return TB_OK;
 }
 
-static void on_get(void *ctx, struct tb_rebuild_progress *ret_progress,
+static enum tb_code on_cancel(void *ctx, struct tb_error *err)
+{
+    (void)ctx;
+    if (!busy)
+        return tb_error_set(err, TB_CONFLICT, "no rebuild is under way");
+    cancelled++;
+    return TB_OK;
+}
+
+static bool on_get(void *ctx, struct tb_rebuild_progress *ret_progress,
                    struct tb_rebuild_generations *ret_views)
 {
     (void)ctx;
     *ret_progress = progress;
     *ret_views = views;
+    return known;
 }
 
 static void start(bool able)
 {
     node_init(&node);
     if (able)
-        node.options.rebuild = (struct tb_api_rebuild){.start = on_start, .get = on_get};
+        node.options.rebuild =
+            (struct tb_api_rebuild){.start = on_start, .cancel = on_cancel, .get = on_get};
     started = (struct tb_rebuild_job){0};
     memset(&progress, 0, sizeof progress);
     progress.seconds_left = -1;
     views = (struct tb_rebuild_generations){.served = 1};
     busy = false;
+    known = true;
+    cancelled = 0;
     node_start(&node);
     client_open(&client, &node);
 }
@@ -80,6 +94,22 @@ START_TEST(it_is_started_as_requested)
 }
 END_TEST
 
+START_TEST(it_is_cancelled_if_it_runs)
+{
+    post("{\"cancel\":true}");
+    ck_assert_int_eq(got.status, 409);
+    ck_assert_ptr_nonnull(strstr(got.body, "no rebuild is under way"));
+    busy = true;
+    progress.state = TB_REBUILD_BUILDING;
+    progress.cancelling = true;
+    post("{\"cancel\":true,\"accept\":false}");
+    ck_assert_int_eq(got.status, 202);
+    ck_assert_int_eq(cancelled, 1);
+    ck_assert_ptr_nonnull(strstr(got.body, "{\"state\":\"building\","));
+    ck_assert_ptr_nonnull(strstr(got.body, ",\"cancelling\":true,"));
+}
+END_TEST
+
 static const struct {
     const char *body;
     int status;
@@ -90,13 +120,16 @@ static const struct {
     {"{\"acept\":true}", 422},
     {"{\"accept\":true,\"rollback\":true}", 422},
     {"{\"accept\":true,\"accept\":true}", 400},
+    {"{\"cancel\":\"now\"}", 422},
+    {"{\"cancel\":true,\"accept\":true}", 422},
+    {"{\"cancel\":true,\"rollback\":true}", 422},
 };
 
 START_TEST(malformed_jobs_are_refused)
 {
     post(refused[_i].body);
     ck_assert_int_eq(got.status, refused[_i].status);
-    ck_assert(!started.accept && !started.rollback);
+    ck_assert(!started.accept && !started.rollback && cancelled == 0);
     ask(&client, "GET", "/rebuild?a=b", "", NULL, &got);
     ck_assert_int_eq(got.status, 400);
     ask(&client, "DELETE", "/rebuild", "", NULL, &got);
@@ -145,6 +178,19 @@ START_TEST(progress_is_shown)
 }
 END_TEST
 
+/* "none" would be wrong if another central has a rebuild under way. */
+START_TEST(what_is_not_known_yet_is_not_said)
+{
+    known = false;
+    ask(&client, "GET", "/rebuild", "", NULL, &got);
+    ck_assert_int_eq(got.status, 503);
+    ck_assert_ptr_nonnull(strstr(got.body, "whether a rebuild is under way"));
+    ask(&client, "GET", "/metrics", "", NULL, &got);
+    ck_assert_int_eq(got.status, 200);
+    ck_assert_ptr_null(strstr(got.body, "tillbox_rebuild_state"));
+}
+END_TEST
+
 START_TEST(a_process_that_cannot_says_so)
 {
     start(/* able= */ false);
@@ -165,9 +211,11 @@ int main(void)
 
     tcase_add_checked_fixture(able, setup, teardown);
     tcase_add_test(able, it_is_started_as_requested);
+    tcase_add_test(able, it_is_cancelled_if_it_runs);
     tcase_add_loop_test(able, malformed_jobs_are_refused, 0,
                         (int)(sizeof refused / sizeof *refused));
     tcase_add_test(able, progress_is_shown);
+    tcase_add_test(able, what_is_not_known_yet_is_not_said);
     tcase_add_test(unable, a_process_that_cannot_says_so);
     suite_add_tcase(suite, able);
     suite_add_tcase(suite, unable);

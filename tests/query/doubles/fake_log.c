@@ -56,6 +56,24 @@ static void hand_out(struct fake_log *log, int32_t partition, size_t count,
     *ret_batch = (struct tb_log_batch){partition, copies, count, 0};
 }
 
+size_t fake_log_before_marker(const struct tb_record *records, size_t count)
+{
+    size_t before = 0;
+
+    while (before < count && records[before].timestamp_ms != FAKE_LOG_MARKER_MS)
+        before++;
+    return before;
+}
+
+static void skip_markers(struct fake_log *log, int32_t partition)
+{
+    int64_t *position = &log->position[partition];
+
+    while (log->has_markers && *position >= 0 && *position < (int64_t)log->counts[partition] &&
+           fake_log_before_marker(log->records[partition] + *position, 1) == 0)
+        ++*position;
+}
+
 static enum tb_code poll(struct tb_log_reader *reader, size_t max, int64_t wait_ms,
                          struct tb_log_batch *ret_batch, struct tb_error *err)
 {
@@ -67,8 +85,10 @@ static enum tb_code poll(struct tb_log_reader *reader, size_t max, int64_t wait_
         return err->code;
     for (int i = 0; i < log->partitions && max > 0; i++) {
         int32_t p = log->turn++ % log->partitions;
-        size_t left = log->counts[p] - (size_t)log->position[p];
+        size_t left;
 
+        skip_markers(log, p);
+        left = log->counts[p] - (size_t)log->position[p];
         if (log->corrupt[p] || log->position[p] < log->begin[p] ||
             log->position[p] > (int64_t)log->counts[p])
             return tb_error_set(err, TB_CORRUPT, "partition %d is out of range", (int)p);
@@ -78,6 +98,7 @@ static enum tb_code poll(struct tb_log_reader *reader, size_t max, int64_t wait_
             left = max;
         if (log->batch_max > 0 && left > log->batch_max)
             left = 1 + fake_random_below(log->random, log->batch_max);
+        left = fake_log_before_marker(log->records[p] + log->position[p], left);
         hand_out(log, p, left, ret_batch);
         return TB_OK;
     }
@@ -134,6 +155,13 @@ static enum tb_code range(struct tb_log_reader *reader, int32_t partition,
     return TB_OK;
 }
 
+static int64_t position(struct tb_log_reader *reader, int32_t partition)
+{
+    const struct fake_log *log = log_of(reader);
+
+    return partition < log->partitions ? log->position[partition] : -1;
+}
+
 static void wake(struct tb_log_reader *reader)
 {
     log_of(reader)->wakes++;
@@ -151,6 +179,14 @@ static const struct tb_log_reader_ops ops = {.poll = poll,
                                              .range = range,
                                              .wake = wake,
                                              .free = free_reader};
+/* As of a log that may have markers. */
+static const struct tb_log_reader_ops marker_ops = {.poll = poll,
+                                                    .seek = seek,
+                                                    .commit = commit,
+                                                    .range = range,
+                                                    .position = position,
+                                                    .wake = wake,
+                                                    .free = free_reader};
 
 void fake_log_init(struct fake_log *log, struct fake_random *random)
 {
@@ -175,9 +211,8 @@ void fake_log_release(struct fake_log *log)
         free(log->records[p]);
 }
 
-void fake_log_add(struct fake_log *log, const struct tb_record *record)
+static void add(struct fake_log *log, int32_t p, const struct tb_record *record)
 {
-    int32_t p = tb_log_partition(record->key, log->partitions);
     size_t count = log->counts[p];
     struct tb_record *grown = realloc(log->records[p], (count + 1) * sizeof *grown);
 
@@ -187,4 +222,18 @@ void fake_log_add(struct fake_log *log, const struct tb_record *record)
     grown[count].offset = (int64_t)count;
     log->records[p] = grown;
     log->counts[p]++;
+}
+
+void fake_log_add(struct fake_log *log, const struct tb_record *record)
+{
+    add(log, tb_log_partition(record->key, log->partitions), record);
+}
+
+void fake_log_add_marker(struct fake_log *log, int32_t partition)
+{
+    static const struct tb_record marker = {.timestamp_ms = FAKE_LOG_MARKER_MS};
+
+    log->has_markers = true;
+    log->reader.ops = &marker_ops;
+    add(log, partition, &marker);
 }

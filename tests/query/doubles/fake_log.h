@@ -23,6 +23,7 @@ struct fake_log {
     uint64_t calls, fail_at; /* of poll, seek, commit and range, from 1; 0: none */
     bool down;               /* every call fails */
     bool commits_repeat;     /* a commit need not be beyond the last one */
+    bool has_markers;        /* a reader steps over them */
     int64_t last_wait_ms;
     size_t wakes;
     char *handed_out; /* the last batch's records and values */
@@ -31,6 +32,11 @@ void fake_log_init(struct fake_log *log, struct fake_random *random);
 void fake_log_release(struct fake_log *log);
 /* Appends the record to the partition of its key. The bytes of the record must outlive the log. */
 void fake_log_add(struct fake_log *log, const struct tb_record *record);
+/* Appends a transaction's marker, which has an offset and which no reader returns. */
+void fake_log_add_marker(struct fake_log *log, int32_t partition);
+#define FAKE_LOG_MARKER_MS INT64_MIN /* the timestamp of the record that stands for it */
+/* How many of `count` records come before the next marker. */
+size_t fake_log_before_marker(const struct tb_record *records, size_t count);
 /* Moves every position to the committed offset, as a newly opened reader does. */
 void fake_log_reopen(struct fake_log *log);
 /* Copies records in one allocation, each value at an address of its own, so that ASan finds any

@@ -59,6 +59,16 @@ static void hand_out(struct group_member *member, int32_t partition, size_t coun
     *ret_batch = (struct tb_log_batch){partition, copies, count, member->assignment[partition]};
 }
 
+static void skip_markers(struct group_member *member, int32_t partition)
+{
+    const struct group_log *log = member->log;
+    int64_t *position = &member->position[partition];
+
+    while (log->has_markers && *position >= 0 && *position < (int64_t)log->counts[partition] &&
+           fake_log_before_marker(log->records[partition] + *position, 1) == 0)
+        ++*position;
+}
+
 static enum tb_code poll(struct tb_log_reader *reader, size_t max, int64_t wait_ms,
                          struct tb_log_batch *ret_batch, struct tb_error *err)
 {
@@ -79,6 +89,7 @@ static enum tb_code poll(struct tb_log_reader *reader, size_t max, int64_t wait_
 
         if (!member->assigned[p])
             continue;
+        skip_markers(member, p);
         if (member->position[p] > (int64_t)log->counts[p])
             return tb_error_set(err, TB_CORRUPT, "partition %d is out of range", (int)p);
         left = log->counts[p] - (size_t)member->position[p];
@@ -87,6 +98,7 @@ static enum tb_code poll(struct tb_log_reader *reader, size_t max, int64_t wait_
         left = left < max ? left : max;
         if (log->batch_max > 0 && left > log->batch_max)
             left = 1 + fake_random_below(log->random, log->batch_max);
+        left = fake_log_before_marker(log->records[p] + member->position[p], left);
         hand_out(member, p, left, ret_batch);
         return TB_OK;
     }
@@ -163,6 +175,14 @@ static enum tb_code confirm(struct tb_log_reader *reader, int32_t partition, int
     return commit(reader, partition, next, err);
 }
 
+static int64_t position(struct tb_log_reader *reader, int32_t partition)
+{
+    const struct group_member *member = member_of(reader);
+
+    return partition < TEST_PARTITIONS && member->assigned[partition] ? member->position[partition]
+                                                                      : -1;
+}
+
 static void wake(struct tb_log_reader *reader)
 {
     (void)reader;
@@ -181,6 +201,7 @@ static const struct tb_log_reader_ops reader_ops = {.poll = poll,
                                                     .pause = pause,
                                                     .is_assigned = is_assigned,
                                                     .confirm = confirm,
+                                                    .position = position,
                                                     .wake = wake,
                                                     .free = free_reader};
 
@@ -202,9 +223,8 @@ void group_log_release(struct group_log *log)
         free(log->records[p]);
 }
 
-void group_log_add(struct group_log *log, const struct tb_record *record)
+static void add(struct group_log *log, int32_t p, const struct tb_record *record)
 {
-    int32_t p = tb_log_partition(record->key, TEST_PARTITIONS);
     size_t count = log->counts[p];
 
     log->records[p] = realloc(log->records[p], (count + 1) * sizeof *log->records[p]);
@@ -213,6 +233,19 @@ void group_log_add(struct group_log *log, const struct tb_record *record)
     log->records[p][count].partition = p;
     log->records[p][count].offset = (int64_t)count;
     log->counts[p]++;
+}
+
+void group_log_add(struct group_log *log, const struct tb_record *record)
+{
+    add(log, tb_log_partition(record->key, TEST_PARTITIONS), record);
+}
+
+void group_log_add_marker(struct group_log *log, int32_t partition)
+{
+    static const struct tb_record marker = {.timestamp_ms = FAKE_LOG_MARKER_MS};
+
+    log->has_markers = true;
+    add(log, partition, &marker);
 }
 
 void group_log_assign(struct group_log *log, int32_t partition, int member)

@@ -36,6 +36,7 @@ struct group_log {
     unsigned owners[TEST_PARTITIONS];   /* how often the owner changed */
     struct group_member members[GROUP_MEMBERS];
     bool down;        /* every call fails */
+    bool has_markers; /* a reader steps over them */
     size_t batch_max; /* batches of random size up to it */
     /* Called when an offset is committed. NULL: none. */
     void (*committing)(int32_t partition, int64_t before, int64_t next);
@@ -43,6 +44,7 @@ struct group_log {
 void group_log_init(struct group_log *log, struct fake_random *random);
 void group_log_release(struct group_log *log);
 void group_log_add(struct group_log *log, const struct tb_record *record);
+void group_log_add_marker(struct group_log *log, int32_t partition); /* as fake_log_add_marker */
 /* Makes the member the owner; both members learn it at their next poll. */
 void group_log_assign(struct group_log *log, int32_t partition, int member);
 /* The member forgets everything, as a process that is started again. */

@@ -142,7 +142,16 @@ bool centrals_add(struct centrals *all)
     group_log_add(&all->log, &record);
     for (int i = 0; i < CENTRALS; i++)
         fake_log_add(&all->list[i].log, &record);
+    if (all->markers && fake_random_below(&all->fake, 2))
+        centrals_add_marker(all, tb_log_partition(record.key, TEST_PARTITIONS));
     return true;
+}
+
+void centrals_add_marker(struct centrals *all, int32_t partition)
+{
+    group_log_add_marker(&all->log, partition);
+    for (int i = 0; i < CENTRALS; i++)
+        fake_log_add_marker(&all->list[i].log, partition);
 }
 
 static void start_consumer(struct one_central *one)
@@ -161,6 +170,16 @@ static void start_consumer(struct one_central *one)
 
     group_log_restart(&all->log, member);
     ck_ok(tb_consumer_new(&options, &one->consumer, &err));
+}
+
+static void hold_given_up(void *ctx, int64_t held_ms, const char *why)
+{
+    struct centrals *all = ((struct one_central *)ctx)->all;
+
+    ck_assert_str_ne(why, "");
+    all->held_in_vain_ms += held_ms;
+    if (held_ms > all->longest_hold_ms)
+        all->longest_hold_ms = held_ms;
 }
 
 static void start_rebuild(struct one_central *one)
@@ -185,6 +204,8 @@ static void start_rebuild(struct one_central *one)
         .rules = {.currency = "EUR"},
         .topic = "order-events",
         .partitions = TEST_PARTITIONS,
+        .hold_given_up = hold_given_up,
+        .ctx = one,
     };
     struct tb_error err = {0};
 

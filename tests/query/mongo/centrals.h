@@ -32,7 +32,9 @@ struct centrals {
     struct fake_random fake;
     struct history history;
     size_t added; /* records of the history that are in the log */
-    bool busy;    /* events arrive and are applied while a rebuild reads the log */
+    bool markers; /* half of the records are followed by a transaction's marker */
+    int64_t held_in_vain_ms, longest_hold_ms; /* as told by all rebuilds */
+    bool busy; /* events arrive and are applied while a rebuild reads the log */
     struct group_log log;
     struct one_central list[CENTRALS];
     int64_t *seen; /* the version of each order that was read last */
@@ -40,6 +42,7 @@ struct centrals {
 void centrals_init(struct centrals *all, uint64_t seed, const struct history_options *options);
 void centrals_release(struct centrals *all);
 bool centrals_add(struct centrals *all); /* adds the next record to the log; false: none is left */
+void centrals_add_marker(struct centrals *all, int32_t partition);
 void central_start(struct one_central *one);
 void central_stop(struct one_central *one); /* as if it were killed */
 /* A random central does one step; time passes. Checks that no read returns an older version than

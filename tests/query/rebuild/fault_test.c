@@ -29,19 +29,21 @@ static void end(void)
     fault_vfs_uninstall();
 }
 
-/* Runs a job until it has ended, or until no step can continue because the power is off. */
-static void rebuild(bool rollback)
+/* Runs a job until it has ended, or until no step can continue because the power is off. False: it
+ * was not taken. */
+static bool rebuild(bool rollback)
 {
     struct tb_rebuild_job job = {.rollback = rollback};
     struct tb_error err = {0};
 
     if (tb_rebuild_start(w.rebuild, &job, &err) != TB_OK)
-        return;
+        return false;
     for (int i = 0; i < 300 && tb_rebuild_is_running(world_progress(&w)->state); i++) {
         (void)tb_rebuild_step(w.rebuild);
         (void)tb_consumer_step(w.consumer, 0);
         fake_clock_advance(&w.clock, 100);
     }
+    return true;
 }
 
 static int64_t changes_of(bool rollback)
@@ -50,9 +52,9 @@ static int64_t changes_of(bool rollback)
 
     begin();
     if (rollback)
-        rebuild(false);
+        (void)rebuild(false);
     before = fault_vfs_changes();
-    rebuild(rollback);
+    (void)rebuild(rollback);
     changes = fault_vfs_changes() - before;
     ck_assert_int_eq(world_progress(&w)->state,
                      rollback ? TB_REBUILD_ROLLED_BACK : TB_REBUILD_DONE);
@@ -82,8 +84,9 @@ static void check_whole(const char *dump)
 }
 
 /* Checks that the next process serves the whole view, finishes the job, and can rebuild again.
- * served: the generation that was served before the fault. */
-static void check_next(const char *dump, int64_t served)
+ * served: the generation that was served before the fault. must_move: that the job was taken is
+ * known, so another one is served when it is finished. */
+static void check_next(const char *dump, int64_t served, bool must_move)
 {
     ck_assert(world_start(&w));
     /* A view that was swapped in must be complete on the disk: the log may not have its events any
@@ -93,6 +96,7 @@ static void check_next(const char *dump, int64_t served)
     check_whole(dump);
     (void)tb_rebuild_step(w.rebuild);
     (void)world_finish(&w);
+    ck_assert(!must_move || world_served(&w) != served);
     check_whole(dump);
     ck_assert_int_eq(world_rebuild(&w, false, false), TB_REBUILD_DONE);
     check_whole(dump);
@@ -102,13 +106,15 @@ static bool is_due(int64_t at, int64_t changes)
 {
     int64_t stride = changes / PLACES + 1;
 
-    return at % stride == 0 || at > changes - 14; /* the swap is at the end */
+    /* The job is stored at the beginning, and the swap is at the end. */
+    return at % stride == 0 || at < 25 || at > changes - 14;
 }
 
 static void cut_everywhere(bool rollback, enum fault_cut how)
 {
     char *dump = wanted();
     int64_t changes = changes_of(rollback);
+    bool taken;
 
     ck_assert_int_gt(changes, 10);
     for (int64_t at = 1; at <= changes; at++) {
@@ -116,14 +122,14 @@ static void cut_everywhere(bool rollback, enum fault_cut how)
             continue;
         begin();
         if (rollback)
-            rebuild(false);
+            (void)rebuild(false);
         fault_vfs_cut_power(at, how, (uint64_t)at);
-        rebuild(rollback);
+        taken = rebuild(rollback);
         ck_assert(fault_vfs_power_is_off());
         world_stop(&w);
         fault_vfs_reboot();
         fault_vfs_heal();
-        check_next(dump, rollback ? 2 : 1);
+        check_next(dump, rollback ? 2 : 1, taken);
         end();
     }
     free(dump);
@@ -154,14 +160,14 @@ START_TEST(calls_fail_during_a_rebuild)
         begin();
         fault_vfs_fail(FAULT_CHANGES, at, _i ? SQLITE_FULL : SQLITE_IOERR, /* forever= */ false,
                        (uint64_t)at);
-        rebuild(false);
+        (void)rebuild(false);
         fault_vfs_heal();
         ck_assert_msg(!tb_rebuild_is_running(world_progress(&w)->state), "at %lld: %s",
                       (long long)at, world_progress(&w)->problem);
         check_whole(dump);
         served = world_served(&w);
         world_stop(&w);
-        check_next(dump, served);
+        check_next(dump, served, /* must_move= */ false);
         end();
     }
     free(dump);

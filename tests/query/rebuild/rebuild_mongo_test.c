@@ -4,6 +4,7 @@
  * stopped for good.
  * Method: two centrals take turns at random, with a MongoDB-compatible server. */
 #include "query/mongo/centrals.h"
+#include "query/mongo/fleet/fleet.h"
 #include "query/mongo/mongo_feed.h"
 #include "query/mongo/view/view.h"
 #include <stdio.h>
@@ -57,6 +58,52 @@ START_TEST(rebuilt_is_what_was_served)
     ck_assert_int_gt(central_progress(&c.list[0])->served_orders, 0);
     check_same("orders", "orders_2");
     centrals_check(&c);
+}
+END_TEST
+
+/* How far the nodes' events have not arrived without a gap, as GET /nodes says. */
+static int64_t missing(void)
+{
+    TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
+    struct tb_node_report_list list;
+    struct tb_error err = {0};
+    int64_t count = 0;
+
+    ck_ok(tb_mongo_list_nodes(c.db.mongo, c.clock.wall_ms, &arena, &list, &err));
+    ck_assert_uint_gt(list.count, 0);
+    for (size_t i = 0; i < list.count; i++) {
+        for (size_t e = 0; e < list.nodes[i].epoch_count; e++)
+            count +=
+                list.nodes[i].epochs[e].last_sequence - list.nodes[i].epochs[e].complete_through;
+    }
+    return count;
+}
+
+/* What the served view says of a node's events has holes, which no event fills any more: that is a
+ * difference, a rebuild makes it anew, and a rollback brings back what the old view said. */
+START_TEST(sequences_are_made_anew)
+{
+    int64_t before;
+
+    add_all();
+    centrals_read_on(&c);
+    before = missing();
+    mongo_db_command(&c.db, "{\"delete\":\"sequences\",\"deletes\":[{\"q\":{\"kind\":\"chunk\"},"
+                            "\"limit\":0}]}");
+    ck_assert_int_gt(missing(), before);
+    ck_assert_int_eq(central_rebuild(&c.list[0], &plain), TB_REBUILD_FAILED);
+    ck_assert_int_gt(missing(), before);
+    ck_assert_ptr_nonnull(strstr(central_progress(&c.list[0])->differences,
+                                 "{\"difference\":\"sequences\",\"node\":"));
+    ck_assert_int_eq(central_rebuild(&c.list[0], &accepting), TB_REBUILD_DONE);
+    ck_assert_int_eq(missing(), before);
+    ck_assert_int_eq(central_rebuild(&c.list[0], &rolling_back), TB_REBUILD_ROLLED_BACK);
+    ck_assert_int_gt(missing(), before);
+    ck_assert_int_eq(central_rebuild(&c.list[0], &accepting), TB_REBUILD_DONE);
+    ck_assert_int_eq(missing(), before);
+    ck_assert_int_eq(mongo_db_count(&c.db, "sequences_2", "{}"), 0);
+    ck_assert_int_eq(central_rebuild(&c.list[0], &plain), TB_REBUILD_DONE);
+    ck_assert_int_eq(missing(), before);
 }
 END_TEST
 
@@ -276,6 +323,227 @@ START_TEST(another_central_continues_the_job)
 }
 END_TEST
 
+/* A central that has just begun does not say that no rebuild is under way before it has asked the
+ * database. */
+START_TEST(a_new_central_does_not_know_at_first)
+{
+    struct tb_rebuild_progress *shown = calloc(1, sizeof *shown);
+    struct tb_error err = {0};
+
+    ck_assert_ptr_nonnull(shown);
+    add_all();
+    ck_ok(tb_rebuild_start(c.list[0].rebuild, &plain, &err));
+    ck_assert(tb_rebuild_get_progress(c.list[0].rebuild, shown)); /* it was claimed here */
+    for (int i = 0; i < 2; i++) {
+        central_stop(&c.list[i]);
+        central_start(&c.list[i]);
+        ck_assert(!tb_rebuild_get_progress(c.list[i].rebuild, shown));
+        (void)tb_rebuild_step(c.list[i].rebuild);
+        ck_assert(tb_rebuild_get_progress(c.list[i].rebuild, shown));
+        ck_assert_int_eq(shown->state, TB_REBUILD_BUILDING);
+        ck_assert_str_eq(shown->owner, "hq1");
+    }
+    free(shown);
+}
+END_TEST
+
+/* A marker of a transaction has an offset, but no reader returns it: views do not get to the end
+ * of a partition that ends with one. That does not keep the rebuild from its end. */
+START_TEST(markers_are_not_waited_for)
+{
+    centrals_init(&c, test_seed((uint64_t)_i + 500),
+                  &(struct history_options){3 * ORDERS, 20, 10});
+    c.markers = true;
+    for (int32_t p = 0; p < TEST_PARTITIONS; p++)
+        centrals_add_marker(&c, p);
+    if (_i == 0) /* nothing but markers */
+        ck_assert_int_eq(central_rebuild(&c.list[0], &plain), TB_REBUILD_DONE);
+    for (int i = 0; i < 20; i++)
+        centrals_add(&c);
+    rebuild_busily(&c.list[0]);
+    rebuild_busily(&c.list[1]);
+    ck_assert_int_eq(central_rebuild(&c.list[0], &rolling_back), TB_REBUILD_ROLLED_BACK);
+    add_all();
+    for (int32_t p = 0; p < TEST_PARTITIONS; p++)
+        centrals_add_marker(&c, p);
+    ck_assert_int_eq(central_rebuild(&c.list[1], &plain), TB_REBUILD_DONE);
+    ck_assert_int_eq(c.held_in_vain_ms, 0);
+    centrals_read_on(&c);
+    centrals_check(&c);
+    centrals_release(&c);
+}
+END_TEST
+
+static bool is_held(void)
+{
+    return mongo_db_count(&c.db, "meta", "{\"_id\":\"served\",\"hold\":{\"$exists\":true}}") > 0;
+}
+
+/* A central is down, and its partitions are not read: the served view does not get to the end of
+ * the log. The others write it nearly all of the time; what stands in the way is told; and the job
+ * ends as soon as it can. */
+START_TEST(a_hold_in_vain_is_given_up)
+{
+    struct one_central *one = &c.list[0];
+    int64_t begin_ms, held_ms = 0, before_ms;
+    struct tb_error err = {0};
+    bool told = false;
+
+    for (int i = 0; i < 40; i++)
+        centrals_add(&c);
+    central_stop(&c.list[1]);
+    ck_ok(tb_rebuild_start(one->rebuild, &plain, &err));
+    while (central_progress(one)->state < TB_REBUILD_COMPARING)
+        centrals_turn(&c);
+    begin_ms = tb_clock_mono_ms(&c.clock.clock);
+    while (tb_clock_mono_ms(&c.clock.clock) - begin_ms < 300000) {
+        before_ms = tb_clock_mono_ms(&c.clock.clock);
+        centrals_turn(&c);
+        fake_clock_advance(&c.clock, 100);
+        if (is_held())
+            held_ms += tb_clock_mono_ms(&c.clock.clock) - before_ms;
+        told = told || strstr(central_progress(one)->problem, "end of the log");
+    }
+    ck_assert(told);
+    ck_assert_int_gt(c.held_in_vain_ms, 0);
+    ck_assert_int_gt(held_ms, 4 * TB_REBUILD_HOLD_MS); /* it was tried again and again */
+    ck_assert_int_lt(held_ms, 300000 / 10);
+    ck_assert_int_lt(c.longest_hold_ms,
+                     TB_REBUILD_HOLD_MS + 2000); /* it is in the middle of a turn */
+    ck_assert_int_eq(central_progress(one)->state, TB_REBUILD_COMPARING);
+    for (int32_t p = 0; p < TEST_PARTITIONS; p++)
+        group_log_assign(&c.log, p, 0);
+    while (tb_rebuild_is_running(central_progress(one)->state)) {
+        centrals_turn(&c);
+        fake_clock_advance(&c.clock, 100);
+    }
+    ck_assert_int_eq(central_progress(one)->state, TB_REBUILD_DONE);
+    ck_assert_str_eq(central_progress(one)->problem, "");
+    add_all();
+    centrals_read_on(&c);
+    centrals_check(&c);
+}
+END_TEST
+
+/* The process that has set the barrier hangs. */
+START_TEST(writers_end_a_hold_themselves)
+{
+    struct one_central *one = &c.list[0];
+    struct tb_error err = {0};
+    int64_t began_ms;
+
+    for (int i = 0; i < 40; i++)
+        centrals_add(&c);
+    ck_ok(tb_rebuild_start(one->rebuild, &plain, &err));
+    while (!is_held())
+        centrals_turn(&c);
+    began_ms = tb_clock_mono_ms(&c.clock.clock);
+    add_all();
+    while (is_held()) {
+        ck_assert_int_le(tb_clock_mono_ms(&c.clock.clock) - began_ms, TB_REBUILD_HOLD_MS + 500);
+        (void)tb_consumer_step(c.list[0].consumer, 0);
+        (void)tb_consumer_step(c.list[1].consumer, 0);
+        fake_clock_advance(&c.clock, 100);
+    }
+    centrals_read_on(&c);
+    ck_assert_int_eq(central_finish(one), TB_REBUILD_DONE);
+    centrals_check(&c);
+}
+END_TEST
+
+/* An order that the served view lacks is missing in its sums, which are known without reading it
+ * while the writers wait. */
+START_TEST(sums_that_differ_are_listed)
+{
+    const char *first = c.history.orders[0].order.order_id;
+    char command[200], wanted[200];
+
+    c.history.orders[0].lost = 0;
+    add_all();
+    centrals_read_on(&c);
+    snprintf(command, sizeof command,
+             "{\"delete\":\"orders\",\"deletes\":[{\"q\":{\"_id\":\"%s\"},\"limit\":1}]}", first);
+    mongo_db_command(&c.db, command);
+    c.seen[0] = 0;
+    ck_assert_int_eq(central_rebuild(&c.list[0], &plain), TB_REBUILD_FAILED);
+    ck_assert_int_eq(central_progress(&c.list[0])->difference_count, 2);
+    ck_assert_int_eq(central_progress(&c.list[0])->served_orders + 1,
+                     central_progress(&c.list[0])->rebuilt_orders);
+    ck_assert_int_eq(central_progress(&c.list[0])->rebuilt_orders,
+                     mongo_db_count(&c.db, "orders", "{\"stub\":{\"$exists\":false}}") + 1);
+    snprintf(wanted, sizeof wanted, "[{\"difference\":\"total\",\"currency\":\"%s\",",
+             c.history.orders[0].order.currency);
+    ck_assert_ptr_eq(strstr(central_progress(&c.list[0])->differences, wanted),
+                     central_progress(&c.list[0])->differences);
+    ck_assert_ptr_nonnull(strstr(central_progress(&c.list[0])->differences, first));
+}
+END_TEST
+
+/* Takes turns until both centrals say that the job was cancelled, and nothing is left of it. */
+static void check_cancelled(struct one_central *running)
+{
+    struct tb_error err = {0};
+
+    for (int turn = 0; central_progress(running)->state != TB_REBUILD_CANCELLED; turn++) {
+        ck_assert_int_lt(turn, 10000);
+        centrals_turn(&c);
+    }
+    ck_assert_int_eq(centrals_served(&c), 1);
+    ck_assert_int_eq(
+        mongo_db_count(&c.db, "meta", "{\"_id\":\"served\",\"hold\":{\"$exists\":true}}"), 0);
+    for (int i = 0; i < CENTRALS; i++) {
+        while (central_progress(&c.list[i])->state != TB_REBUILD_CANCELLED)
+            centrals_turn(&c);
+        ck_assert(!central_progress(&c.list[i])->cancelling);
+        ck_assert_int_eq(tb_rebuild_cancel(c.list[i].rebuild, &err), TB_CONFLICT);
+    }
+    ck_assert_int_eq(mongo_db_count(&c.db, "orders_2", "{}"), 0);
+    ck_assert_int_eq(mongo_db_count(&c.db, "sales_by_day_2", "{}"), 0);
+    ck_assert_int_eq(mongo_db_count(&c.db, "dead_letters_2", "{}"), 0);
+}
+
+/* Any central cancels a job, wherever the job is and whichever central runs it; also one whose
+ * process has ended meanwhile. The centrals go on writing the view that was served. */
+START_TEST(any_central_cancels)
+{
+    struct one_central *running = &c.list[0], *by = &c.list[_i % CENTRALS];
+    bool killed = _i >= 4;
+    struct tb_error err = {0};
+
+    begin(test_seed((uint64_t)_i + 400));
+    for (int i = 0; i < 60; i++)
+        centrals_add(&c);
+    ck_ok(tb_rebuild_start(running->rebuild, &plain, &err));
+    /* Of the first jobs the other central has not heard yet. */
+    for (uint64_t turns = _i < 2 ? 0 : fake_random_below(&c.fake, 400); turns > 0; turns--) {
+        if (central_progress(running)->state < TB_REBUILD_SWAPPING)
+            centrals_turn(&c);
+    }
+    ck_ok(tb_rebuild_cancel(by->rebuild, &err));
+    ck_assert(tb_rebuild_is_running(central_progress(by)->state));
+    ck_assert(central_progress(by)->cancelling);
+    if (killed) {
+        central_stop(running);
+        for (int32_t p = 0; p < TEST_PARTITIONS; p++)
+            group_log_assign(&c.log, p, 1);
+        centrals_turn(&c);
+        fake_clock_advance(&c.clock, GONE_MS);
+        while (!tb_rebuild_is_running(central_progress(&c.list[1])->state))
+            centrals_turn(&c);
+        fake_clock_advance(&c.clock, GONE_MS);
+        central_start(running);
+        running = &c.list[1];
+    }
+    check_cancelled(running);
+    add_all();
+    centrals_read_on(&c);
+    centrals_check(&c);
+    ck_assert_int_eq(central_rebuild(&c.list[1], &plain), TB_REBUILD_DONE);
+    ck_assert_int_gt(centrals_served(&c), 1); /* 2 if the job had not begun to fill that one */
+    centrals_release(&c);
+}
+END_TEST
+
 /* The log is down for a while, again and again. */
 START_TEST(outages_are_waited_out)
 {
@@ -385,15 +653,22 @@ int main(void)
     tcase_set_timeout(seeds, 60);
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, rebuilt_is_what_was_served);
+    tcase_add_test(tc, sequences_are_made_anew);
     tcase_add_test(tc, a_slow_writer_loses_nothing);
     tcase_add_test(tc, a_plan_is_for_one_view);
     tcase_add_test(tc, differences_prevent_the_swap);
     tcase_add_test(tc, the_old_view_can_be_served_again);
     tcase_add_test(tc, dead_letters_are_common_to_all_views);
     tcase_add_test(tc, one_at_a_time);
+    tcase_add_test(tc, a_hold_in_vain_is_given_up);
+    tcase_add_test(tc, writers_end_a_hold_themselves);
+    tcase_add_test(tc, sums_that_differ_are_listed);
+    tcase_add_test(tc, a_new_central_does_not_know_at_first);
     tcase_add_test(tc, a_job_outlives_many_processes);
     tcase_add_test(tc, outages_are_waited_out);
     tcase_add_loop_test(seeds, events_go_on_coming, 0, 4);
+    tcase_add_loop_test(seeds, any_central_cancels, 0, 6);
+    tcase_add_loop_test(seeds, markers_are_not_waited_for, 0, 3);
     tcase_add_loop_test(seeds, another_central_continues_the_job, 0, 8);
     tcase_add_loop_test(seeds, without_its_barrier_nothing_is_swapped, 0, 4);
     suite_add_tcase(suite, tc);

@@ -511,6 +511,86 @@ START_TEST(an_end_and_a_rollback_outlive_the_process)
 }
 END_TEST
 
+/* The process is killed as soon as the request is answered: the next one has the job, says so from
+ * its first answer on, refuses another, and does what was requested. */
+START_TEST(a_requested_job_outlives_the_process)
+{
+    const struct tb_rebuild_job accept = {.accept = true}, rollback = {.rollback = true};
+    struct tb_error err = {0};
+
+    w.history.orders[0].lost = 0;
+    add_all();
+    world_read_on(&w);
+    world_tamper(&w,
+                 "UPDATE orders SET doc = replace(doc, '\"source\":', '\"source\":\"X\",\"was\":')"
+                 " WHERE order_id = (SELECT min(order_id) FROM orders)");
+    for (int i = 0; i < 2; i++) {
+        ck_ok(tb_rebuild_start(w.rebuild, i == 0 ? &accept : &rollback, &err));
+        world_stop(&w);
+        ck_assert(world_start(&w));
+        ck_assert_int_eq(world_progress(&w)->state, TB_REBUILD_BUILDING);
+        ck_assert_int_eq(world_progress(&w)->job.accept, i == 0);
+        ck_assert_int_eq(tb_rebuild_start(w.rebuild, &accept, &err), TB_CONFLICT);
+        err = (struct tb_error){0};
+        ck_assert_int_eq(world_finish(&w), i == 0 ? TB_REBUILD_DONE : TB_REBUILD_ROLLED_BACK);
+        ck_assert_int_eq(world_served(&w), i == 0 ? 2 : 1);
+    }
+    world_stop(&w);
+    ck_assert(world_start(&w));
+    ck_assert_int_eq(world_progress(&w)->state, TB_REBUILD_ROLLED_BACK);
+}
+END_TEST
+
+/* At whatever moment it is cancelled, and if the process is killed as soon as that is answered, it
+ * ends: nothing of it remains, the view that was served goes on, and the next rebuild is whole. */
+START_TEST(a_cancelled_job_leaves_nothing)
+{
+    const struct tb_rebuild_job plain = {0}, rollback = {.rollback = true};
+    struct tb_rebuild_generations views;
+    bool killed = _i % 2, cancelled = true;
+
+    begin(test_seed((uint64_t)_i + 2000), 40);
+    add_all();
+    world_read_on(&w);
+    if (_i >= 2) /* there is an old view, which must stay */
+        ck_assert_int_eq(world_rebuild(&w, false, false), TB_REBUILD_DONE);
+    for (int steps = 0; cancelled; steps += 1 + steps / 2) {
+        int64_t served = world_served(&w);
+        struct tb_error err = {0};
+
+        ck_ok(tb_rebuild_start(w.rebuild, _i >= 4 ? &rollback : &plain, &err));
+        for (int i = 0; i < steps; i++)
+            (void)tb_rebuild_step(w.rebuild);
+        cancelled = tb_rebuild_cancel(w.rebuild, &err) == TB_OK;
+        if (!cancelled) {
+            ck_assert_int_eq(err.code, TB_CONFLICT);
+            ck_assert_int_ne(world_served(&w), served);
+            break;
+        }
+        ck_assert(world_progress(&w)->cancelling);
+        if (killed) {
+            world_stop(&w);
+            ck_assert(world_start(&w));
+            ck_assert(world_progress(&w)->cancelling);
+        }
+        (void)tb_rebuild_step(w.rebuild);
+        (void)tb_rebuild_step(w.rebuild);
+        ck_assert_int_eq(world_progress(&w)->state, TB_REBUILD_CANCELLED);
+        ck_assert(!world_progress(&w)->cancelling);
+        ck_assert_int_eq(world_served(&w), served);
+        tb_rebuild_get_generations(w.rebuild, &views);
+        ck_assert(_i < 4 || views.previous == 1);
+        for (int64_t g = 1; g < 5; g++)
+            ck_assert_int_eq(exists(g), g == served || g == views.previous);
+        world_stop(&w);
+        ck_assert(world_start(&w));
+        ck_assert_int_eq(world_progress(&w)->state, TB_REBUILD_CANCELLED);
+        world_read_on(&w);
+    }
+    world_release(&w);
+}
+END_TEST
+
 START_TEST(another_programs_unfinished_view_is_begun_anew)
 {
     struct tb_rebuild_job job = {0};
@@ -541,6 +621,7 @@ int main(void)
     tcase_add_loop_test(random, rebuilt_is_what_was_served, 0, SEEDS);
     tcase_add_loop_test(random, a_restored_node_is_rebuilt, 0, SEEDS);
     tcase_add_loop_test(random, events_arrive_during_a_rebuild, 0, SEEDS);
+    tcase_add_loop_test(random, a_cancelled_job_leaves_nothing, 0, 6);
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, differences_prevent_the_swap);
     tcase_add_test(tc, the_old_view_can_be_served_again);
@@ -552,6 +633,7 @@ int main(void)
     tcase_add_test(tc, a_transient_error_is_retried);
     tcase_add_test(tc, a_process_that_ends_resumes);
     tcase_add_test(tc, an_end_and_a_rollback_outlive_the_process);
+    tcase_add_test(tc, a_requested_job_outlives_the_process);
     tcase_add_test(tc, another_programs_unfinished_view_is_begun_anew);
     suite_add_tcase(suite, random);
     suite_add_tcase(suite, tc);

@@ -7,7 +7,6 @@
 #define BARRIER(member) TB_BSON_AT(struct tb_mongo_write_barrier, member)
 static const struct tb_bson_field barrier_fields[] = {
     {"token", TB_BSON_TEXT, BARRIER(token)},
-    {"beat", TB_BSON_INT, BARRIER(beat)},
     {"until", TB_BSON_ARRAY, BARRIER(limit), 0,
      offsetof(struct tb_mongo_write_barrier, limit_count), TB_LOG_PARTITIONS_MAX},
 };
@@ -20,8 +19,10 @@ static const struct tb_bson_field served_fields[] = {
     {"takesOver", TB_BSON_BOOL, SERVED(takes_over)},
     {"orders", TB_BSON_TEXT, SERVED(collections.orders)},
     {"sales_by_day", TB_BSON_TEXT, SERVED(collections.sales)},
+    {"sequences", TB_BSON_TEXT, SERVED(collections.sequences)},
     {"generation", TB_BSON_INT, SERVED(collections.generation)},
     {"previous", TB_BSON_INT, SERVED(previous)},
+    {"previousSequences", TB_BSON_TEXT, SERVED(previous_sequences)},
     {"movedAt", TB_BSON_TIME, SERVED(moved_at_ms)},
     {"hold", TB_BSON_DOCUMENT, SERVED(barrier), 0,
      offsetof(struct tb_mongo_served, barrier.is_set), .element = &barrier_table},
@@ -38,6 +39,7 @@ void tb_mongo_collections_of(int64_t generation, struct tb_mongo_collections *re
     ret_collections->generation = generation;
     snprintf(ret_collections->orders, TB_MONGO_NAME_SIZE, "orders%s", suffix);
     snprintf(ret_collections->sales, TB_MONGO_NAME_SIZE, "sales_by_day%s", suffix);
+    snprintf(ret_collections->sequences, TB_MONGO_NAME_SIZE, "sequences%s", suffix);
     snprintf(ret_collections->dead_letters, TB_MONGO_NAME_SIZE, "dead_letters%s", suffix);
 }
 
@@ -48,6 +50,7 @@ enum tb_code tb_mongo_read_served(const struct tb_mongo_client *client,
 
     *ret_served = (struct tb_mongo_served){0};
     tb_mongo_collections_of(1, &ret_served->collections);
+    memcpy(ret_served->previous_sequences, "sequences", sizeof "sequences");
     TB_TRY(tb_mongo_find_meta(client, "served", &doc, err));
     if (doc &&
         (!tb_bson_get_fields(doc, &served_table, NULL, ret_served) ||
@@ -56,16 +59,15 @@ enum tb_code tb_mongo_read_served(const struct tb_mongo_client *client,
     return TB_OK;
 }
 
-enum tb_code tb_mongo_remove_stale_barrier(const struct tb_mongo_client *client,
-                                           const struct tb_mongo_write_barrier *barrier,
-                                           struct tb_error *err)
+enum tb_code tb_mongo_remove_barrier(const struct tb_mongo_client *client,
+                                     const struct tb_mongo_write_barrier *barrier,
+                                     struct tb_error *err)
 {
     TB_CLEANUP(tb_bson_free)
-    bson_t *filter = BCON_NEW("_id", BCON_UTF8("served"), "hold.token", BCON_UTF8(barrier->token),
-                              "hold.beat", BCON_INT64(barrier->beat));
+    bson_t *filter = BCON_NEW("_id", BCON_UTF8("served"), "hold.token", BCON_UTF8(barrier->token));
     TB_CLEANUP(tb_bson_free)
     bson_t *update = BCON_NEW("$unset", "{", "hold", BCON_INT32(1), "}");
-    bool found = false; /* else it was refreshed, or another program removed it */
+    bool found = false; /* else another program removed it */
 
     return tb_mongo_update(client, "meta", filter, update, &found, err);
 }

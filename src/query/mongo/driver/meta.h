@@ -30,13 +30,16 @@ bool tb_mongo_beat_is_stale(struct tb_mongo_beat *seen, const char *token, int64
 struct tb_mongo_collections {
     int64_t generation;
     char orders[TB_MONGO_NAME_SIZE], sales[TB_MONGO_NAME_SIZE], dead_letters[TB_MONGO_NAME_SIZE];
+    char sequences[TB_MONGO_NAME_SIZE];
 };
+/* The writers that a barrier stops remove it after this time, whatever its owner does: the owner
+ * finds that its token is gone. */
+#define TB_MONGO_BARRIER_MS 5000
 /* While it is set, no central writes a record with offset limit[partition] or higher to the served
  * view (rebuild_mongo.h says why). */
 struct tb_mongo_write_barrier {
     bool is_set;
     char token[TB_UUID_SIZE]; /* of its owner */
-    int64_t beat;             /* rises while its owner lives */
     int64_t limit[TB_LOG_PARTITIONS_MAX];
     size_t limit_count;
 };
@@ -45,6 +48,8 @@ struct tb_mongo_served {
     bool takes_over;          /* the view is of such a build: the group's offsets are its places */
     struct tb_mongo_collections collections;
     int64_t previous; /* the generation that was served before, if it is kept; 0: none */
+    /* Of that one: an early build had one for all generations. */
+    char previous_sequences[TB_MONGO_NAME_SIZE];
     int64_t moved_at_ms;
     struct tb_mongo_write_barrier barrier;
 };
@@ -53,10 +58,10 @@ void tb_mongo_collections_of(int64_t generation, struct tb_mongo_collections *re
 TB_CHECKED enum tb_code tb_mongo_read_served(const struct tb_mongo_client *client,
                                              struct tb_mongo_served *ret_served,
                                              struct tb_error *err);
-/* Removes the barrier, unless its beat or owner has changed since it was read. */
-TB_CHECKED enum tb_code tb_mongo_remove_stale_barrier(const struct tb_mongo_client *client,
-                                                      const struct tb_mongo_write_barrier *barrier,
-                                                      struct tb_error *err);
+/* Removes the barrier, unless another one was set since it was read. */
+TB_CHECKED enum tb_code tb_mongo_remove_barrier(const struct tb_mongo_client *client,
+                                                const struct tb_mongo_write_barrier *barrier,
+                                                struct tb_error *err);
 /* Reads the next offset of each partition for a generation that is not served; -1: none. */
 TB_CHECKED enum tb_code tb_mongo_read_offsets(const struct tb_mongo_client *client,
                                               int64_t generation, int64_t *ret_next,

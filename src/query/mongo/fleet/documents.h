@@ -1,6 +1,7 @@
 /* The documents of `nodes`: the last heartbeat of each node, with its offset in the topic; and the
  * documents of `sequences`: which events of each node have arrived (nodes.h). sequences.c adds
- * the events of a plan; sequences_compact.c counts and removes full chunks.
+ * the events of a plan; sequences_compact.c counts and removes full chunks. Each generation of the
+ * view has a collection `sequences` of its own.
  *
  *  epoch  "<node>/<epoch>": the highest sequence, the latest time, and the number of chunks at the
  *         start that are full. All of them only rise.
@@ -70,20 +71,28 @@ struct tb_mongo_known_epochs {
 /* Says of each of the sorted origins whether its epoch is or may be stored. Centrals that meet new
  * epochs of a node at the same moment may exceed the limit by a few. */
 TB_CHECKED enum tb_code tb_mongo_admit_epochs(const struct tb_mongo_client *client,
+                                              const char *collection,
                                               struct tb_mongo_known_epochs *known,
                                               const struct tb_plan_origin *origins, size_t count,
                                               struct tb_arena *arena, bool *ret_admitted,
                                               struct tb_error *err);
-/* Adds the events of the plan. */
+/* Lists which events have arrived, by node: of the reports only the epochs are set. */
+TB_CHECKED enum tb_code tb_mongo_list_arrived(const struct tb_mongo_client *client,
+                                              const char *sequences, struct tb_arena *arena,
+                                              struct tb_node_report_list *ret_list,
+                                              struct tb_error *err);
+/* Adds the events of the plan. known: of this collection. */
 TB_CHECKED enum tb_code tb_mongo_write_sequences(const struct tb_mongo_client *client,
+                                                 const char *collection,
                                                  struct tb_mongo_known_epochs *known,
                                                  const struct tb_plan *plan, struct tb_error *err);
 /* Sends the upserts again until none of them meets the insert of another one. */
 TB_CHECKED enum tb_code tb_mongo_upsert_sequences(const struct tb_mongo_client *client,
-                                                  struct tb_mongo_op *ops, size_t count,
-                                                  struct tb_error *err);
+                                                  const char *collection, struct tb_mongo_op *ops,
+                                                  size_t count, struct tb_error *err);
 /* Counts the chunks that have become full, and removes those that are counted. ids: of the
  * documents that were just written. */
 TB_CHECKED enum tb_code tb_mongo_compact_sequences(const struct tb_mongo_client *client,
+                                                   const char *collection,
                                                    const struct tb_str *ids, size_t id_count,
                                                    struct tb_arena *arena, struct tb_error *err);

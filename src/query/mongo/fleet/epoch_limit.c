@@ -8,6 +8,7 @@ struct newcomer {
 };
 struct admission {
     const struct tb_mongo_client *client;
+    const char *collection;
     struct tb_mongo_known_epochs *known;
     struct newcomer *list;
     size_t count;
@@ -102,7 +103,7 @@ static enum tb_code read_stored(struct admission *run, struct tb_arena *arena,
     if (failed)
         return tb_mongo_no_memory(err);
     filter = BCON_NEW("node", "{", "$in", BCON_ARRAY(names), "}", "kind", BCON_UTF8("epoch"));
-    tb_mongo_find(&cursor, run->client, "sequences", filter, NULL);
+    tb_mongo_find(&cursor, run->client, run->collection, filter, NULL);
     while ((doc = tb_mongo_cursor_next(&cursor))) {
         if (tb_mongo_sequences_decode(doc, arena, &read))
             count_stored(run, &read);
@@ -122,13 +123,14 @@ static void admit(struct admission *run)
     }
 }
 
-enum tb_code tb_mongo_admit_epochs(const struct tb_mongo_client *client,
+enum tb_code tb_mongo_admit_epochs(const struct tb_mongo_client *client, const char *collection,
                                    struct tb_mongo_known_epochs *known,
                                    const struct tb_plan_origin *origins, size_t count,
                                    struct tb_arena *arena, bool *ret_admitted,
                                    struct tb_error *err)
 {
     struct admission run = {.client = client,
+                            .collection = collection,
                             .known = known,
                             .list = tb_arena_array(arena, count, sizeof *run.list),
                             .nodes = tb_arena_array(arena, count, sizeof *run.nodes),

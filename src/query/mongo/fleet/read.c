@@ -20,6 +20,7 @@ struct listed {
 };
 struct listing {
     const struct tb_mongo_client *client;
+    const char *sequences, *sales; /* collections of the served view */
     struct tb_arena *arena;
     struct listed **nodes; /* sorted by name */
     size_t count;
@@ -126,7 +127,7 @@ static enum tb_code read_epochs(struct listing *run, struct tb_error *err)
     struct listed *node = NULL;
     const bson_t *doc;
 
-    tb_mongo_find(&cursor, run->client, "sequences", filter, NULL);
+    tb_mongo_find(&cursor, run->client, run->sequences, filter, NULL);
     while ((doc = tb_mongo_cursor_next(&cursor))) {
         if (!tb_mongo_sequences_decode(doc, run->arena, &read))
             continue;
@@ -179,7 +180,7 @@ static enum tb_code read_chunks(struct listing *run, const bson_t *filter, const
     struct tb_sequence_chunk chunk;
     const bson_t *doc;
 
-    tb_mongo_find(&cursor, run->client, "sequences", filter, opts);
+    tb_mongo_find(&cursor, run->client, run->sequences, filter, opts);
     while ((doc = tb_mongo_cursor_next(&cursor))) {
         tb_arena_clear(&arena);
         if (!tb_mongo_sequences_decode(doc, &arena, &read) || read.chunk < 0)
@@ -243,13 +244,11 @@ static enum tb_code read_late_orders(struct listing *run, struct tb_error *err)
     TB_CLEANUP(tb_bson_free)
     bson_t *pipeline = BCON_NEW("pipeline", "[", "{", "$group", "{", "_id", "$node", "late", "{",
                                 "$sum", "$lateOrders", "}", "}", "}", "]");
-    struct tb_mongo_served served;
     char name[TB_NODE_MAX + 1];
     const bson_t *doc;
     bson_iter_t iter;
 
-    TB_TRY(tb_mongo_read_served(run->client, &served, err));
-    tb_mongo_aggregate(&cursor, run->client, served.collections.sales, pipeline);
+    tb_mongo_aggregate(&cursor, run->client, run->sales, pipeline);
     while ((doc = tb_mongo_cursor_next(&cursor))) {
         struct listed *node;
 
@@ -336,12 +335,27 @@ enum tb_code tb_mongo_list_nodes(struct tb_mongo *mongo, int64_t now_ms, struct 
 {
     TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
     struct listing run = {.client = &client, .arena = arena};
+    struct tb_mongo_served served;
 
     TB_TRY(tb_mongo_client_acquire_if_up(mongo, &client, err));
+    TB_TRY(tb_mongo_read_served(&client, &served, err));
+    run.sequences = served.collections.sequences;
+    run.sales = served.collections.sales;
     TB_TRY(read_heartbeats(&run, err));
     TB_TRY(read_epochs(&run, err));
     TB_TRY(read_sequences(&run, err));
     TB_TRY(read_late_orders(&run, err));
     TB_TRY(read_held(&run, err));
     return make_reports(&run, now_ms, ret_list, err);
+}
+
+enum tb_code tb_mongo_list_arrived(const struct tb_mongo_client *client, const char *sequences,
+                                   struct tb_arena *arena, struct tb_node_report_list *ret_list,
+                                   struct tb_error *err)
+{
+    struct listing run = {.client = client, .sequences = sequences, .arena = arena};
+
+    TB_TRY(read_epochs(&run, err));
+    TB_TRY(read_sequences(&run, err));
+    return make_reports(&run, 0, ret_list, err);
 }

@@ -131,12 +131,13 @@ static enum tb_code make_ops(struct marking *run, struct tb_error *err)
 /* If two upserts insert the same document at the same time, one gets a duplicate key. In the next
  * round it finds the document and updates it. */
 enum tb_code tb_mongo_upsert_sequences(const struct tb_mongo_client *client,
-                                       struct tb_mongo_op *ops, size_t count, struct tb_error *err)
+                                       const char *collection, struct tb_mongo_op *ops,
+                                       size_t count, struct tb_error *err)
 {
     for (int race = 0; race < TB_MONGO_RACES_MAX; race++) {
         size_t left = 0;
 
-        TB_TRY(tb_mongo_write(client, "sequences", ops, count, "marking sequences", err));
+        TB_TRY(tb_mongo_write(client, collection, ops, count, "marking sequences", err));
         for (size_t i = 0; i < count; i++)
             left += ops[i].code != 0;
         if (left == 0)
@@ -151,7 +152,7 @@ static void release(struct marking *run)
     tb_arena_release(&run->arena);
 }
 
-enum tb_code tb_mongo_write_sequences(const struct tb_mongo_client *client,
+enum tb_code tb_mongo_write_sequences(const struct tb_mongo_client *client, const char *collection,
                                       struct tb_mongo_known_epochs *known,
                                       const struct tb_plan *plan, struct tb_error *err)
 {
@@ -177,10 +178,10 @@ enum tb_code tb_mongo_write_sequences(const struct tb_mongo_client *client,
             return tb_mongo_no_memory(err);
     }
     qsort(run.origins, run.count, sizeof *run.origins, tb_mongo_compare_origins);
-    TB_TRY(
-        tb_mongo_admit_epochs(client, known, run.origins, run.count, &run.arena, admitted, err));
+    TB_TRY(tb_mongo_admit_epochs(client, collection, known, run.origins, run.count, &run.arena,
+                                 admitted, err));
     TB_TRY(drop_refused(&run, admitted, err));
     TB_TRY(make_ops(&run, err));
-    TB_TRY(tb_mongo_upsert_sequences(client, run.ops, run.op_count, err));
-    return tb_mongo_compact_sequences(client, run.ids, run.op_count, &run.arena, err);
+    TB_TRY(tb_mongo_upsert_sequences(client, collection, run.ops, run.op_count, err));
+    return tb_mongo_compact_sequences(client, collection, run.ids, run.op_count, &run.arena, err);
 }

@@ -8,19 +8,19 @@
 #define COUNTED_AT_ONCE 1000
 
 /* Updates the document with that id; frees the update. */
-static enum tb_code update(const struct tb_mongo_client *client, const char *id, bson_t *update,
-                           struct tb_error *err)
+static enum tb_code update(const struct tb_mongo_client *client, const char *collection,
+                           const char *id, bson_t *update, struct tb_error *err)
 {
     struct tb_mongo_op op = {
         .kind = TB_MONGO_UPSERT, .filter = BCON_NEW("_id", BCON_UTF8(id)), .document = update};
-    enum tb_code code = tb_mongo_upsert_sequences(client, &op, 1, err);
+    enum tb_code code = tb_mongo_upsert_sequences(client, collection, &op, 1, err);
 
     tb_mongo_ops_clear(&op, 1);
     return code;
 }
 
 /* *count chunks are full: adds the full ones that follow them without a hole. */
-static enum tb_code count_full(const struct tb_mongo_client *client,
+static enum tb_code count_full(const struct tb_mongo_client *client, const char *collection,
                                const struct tb_plan_origin *origin, int64_t *count,
                                struct tb_error *err)
 {
@@ -33,7 +33,7 @@ static enum tb_code count_full(const struct tb_mongo_client *client,
     const bson_t *doc;
     bson_iter_t iter;
 
-    tb_mongo_find(&cursor, client, "sequences", filter, opts);
+    tb_mongo_find(&cursor, client, collection, filter, opts);
     while ((doc = tb_mongo_cursor_next(&cursor))) {
         if (bson_iter_init_find(&iter, doc, "chunk") && tb_bson_get_int(&iter) == *count)
             ++*count;
@@ -43,7 +43,7 @@ static enum tb_code count_full(const struct tb_mongo_client *client,
 
 /* Removes chunks that are counted and whose events no relay sends again. The count is confirmed
  * before this, so that a crash in between leaves only chunks that are not needed. */
-static enum tb_code remove_counted(const struct tb_mongo_client *client,
+static enum tb_code remove_counted(const struct tb_mongo_client *client, const char *collection,
                                    const struct tb_plan_origin *origin, int64_t count,
                                    struct tb_error *err)
 {
@@ -53,10 +53,10 @@ static enum tb_code remove_counted(const struct tb_mongo_client *client,
                  "{", "$lt", BCON_INT64(count - KEPT_CHUNKS), "}");
     int64_t removed = 0;
 
-    return tb_mongo_remove(client, "sequences", filter, &removed, err);
+    return tb_mongo_remove(client, collection, filter, &removed, err);
 }
 
-static enum tb_code advance(const struct tb_mongo_client *client,
+static enum tb_code advance(const struct tb_mongo_client *client, const char *collection,
                             const struct tb_plan_origin *origin, struct tb_error *err)
 {
     TB_CLEANUP(tb_bson_free) bson_t *doc = NULL;
@@ -64,13 +64,14 @@ static enum tb_code advance(const struct tb_mongo_client *client,
     int64_t before, count;
 
     tb_mongo_epoch_id(origin, id);
-    TB_TRY(tb_mongo_find_one(client, "sequences", tb_str_of(id), "reading an epoch", &doc, err));
+    TB_TRY(tb_mongo_find_one(client, collection, tb_str_of(id), "reading an epoch", &doc, err));
     before = count = doc ? tb_bson_find_int(doc, "fullChunks") : 0;
-    TB_TRY(count_full(client, origin, &count, err));
+    TB_TRY(count_full(client, collection, origin, &count, err));
     if (count == before)
         return TB_OK;
-    TB_TRY(update(client, id, BCON_NEW("$max", "{", "fullChunks", BCON_INT64(count), "}"), err));
-    return remove_counted(client, origin, count, err);
+    TB_TRY(update(client, collection, id,
+                  BCON_NEW("$max", "{", "fullChunks", BCON_INT64(count), "}"), err));
+    return remove_counted(client, collection, origin, count, err);
 }
 
 /* A document that was just written, as it is now. */
@@ -107,9 +108,9 @@ static bool decode_marked(const bson_t *doc, struct tb_arena *arena, struct mark
 }
 
 /* Reads them sorted, each epoch before its chunks. */
-static enum tb_code read_marked(const struct tb_mongo_client *client, const struct tb_str *ids,
-                                size_t id_count, struct tb_arena *arena, struct marked *marked,
-                                size_t *ret_count, struct tb_error *err)
+static enum tb_code read_marked(const struct tb_mongo_client *client, const char *collection,
+                                const struct tb_str *ids, size_t id_count, struct tb_arena *arena,
+                                struct marked *marked, size_t *ret_count, struct tb_error *err)
 {
     TB_CLEANUP(tb_mongo_cursor_free) struct tb_mongo_cursor cursor = {0};
     TB_CLEANUP(tb_bson_free) bson_t *filter = tb_mongo_ids_filter(ids, id_count);
@@ -118,7 +119,7 @@ static enum tb_code read_marked(const struct tb_mongo_client *client, const stru
 
     if (!filter)
         return tb_mongo_no_memory(err);
-    tb_mongo_find(&cursor, client, "sequences", filter, NULL);
+    tb_mongo_find(&cursor, client, collection, filter, NULL);
     while (count < id_count && (doc = tb_mongo_cursor_next(&cursor)))
         count += decode_marked(doc, arena, &marked[count]);
     TB_TRY(tb_mongo_cursor_end(&cursor, "reading sequences", err));
@@ -127,24 +128,25 @@ static enum tb_code read_marked(const struct tb_mongo_client *client, const stru
     return TB_OK;
 }
 
-static enum tb_code note_chunk(const struct tb_mongo_client *client, const struct marked *chunk,
-                               struct tb_error *err)
+static enum tb_code note_chunk(const struct tb_mongo_client *client, const char *collection,
+                               const struct marked *chunk, struct tb_error *err)
 {
     char id[TB_MONGO_EPOCH_ID_SIZE];
 
     tb_mongo_epoch_id(&chunk->origin, id);
     if (chunk->forked)
-        TB_TRY(update(client, id, BCON_NEW("$max", "{", "forked", BCON_INT64(1), "}"), err));
-    if (chunk->filled)
-        TB_TRY(update(client, chunk->id.ptr, BCON_NEW("$set", "{", "full", BCON_BOOL(true), "}"),
+        TB_TRY(update(client, collection, id, BCON_NEW("$max", "{", "forked", BCON_INT64(1), "}"),
                       err));
+    if (chunk->filled)
+        TB_TRY(update(client, collection, chunk->id.ptr,
+                      BCON_NEW("$set", "{", "full", BCON_BOOL(true), "}"), err));
     return TB_OK;
 }
 
 /* marked: the epoch's document and then its chunks. If events of a removed chunk have arrived
  * again, the chunk is there again and is removed again. */
-static enum tb_code compact_epoch(const struct tb_mongo_client *client, struct marked *marked,
-                                  size_t count, struct tb_error *err)
+static enum tb_code compact_epoch(const struct tb_mongo_client *client, const char *collection,
+                                  struct marked *marked, size_t count, struct tb_error *err)
 {
     const struct tb_plan_origin *epoch = &marked[0].origin;
     int64_t counted = marked[0].counted;
@@ -157,28 +159,29 @@ static enum tb_code compact_epoch(const struct tb_mongo_client *client, struct m
             came_back = true;
             marked[i].filled = false;
         }
-        TB_TRY(note_chunk(client, &marked[i], err));
+        TB_TRY(note_chunk(client, collection, &marked[i], err));
         filled = filled || marked[i].filled;
     }
     if (filled)
-        TB_TRY(advance(client, epoch, err));
-    return came_back ? remove_counted(client, epoch, counted, err) : TB_OK;
+        TB_TRY(advance(client, collection, epoch, err));
+    return came_back ? remove_counted(client, collection, epoch, counted, err) : TB_OK;
 }
 
 enum tb_code tb_mongo_compact_sequences(const struct tb_mongo_client *client,
-                                        const struct tb_str *ids, size_t id_count,
-                                        struct tb_arena *arena, struct tb_error *err)
+                                        const char *collection, const struct tb_str *ids,
+                                        size_t id_count, struct tb_arena *arena,
+                                        struct tb_error *err)
 {
     struct marked *marked = tb_arena_array(arena, id_count, sizeof *marked);
     size_t count = 0, first = 0;
 
     if (!marked)
         return tb_mongo_no_memory(err);
-    TB_TRY(read_marked(client, ids, id_count, arena, marked, &count, err));
+    TB_TRY(read_marked(client, collection, ids, id_count, arena, marked, &count, err));
     for (size_t i = 1; i <= count; i++) {
         if (i < count && tb_mongo_same_epoch(&marked[first].origin, &marked[i].origin))
             continue;
-        TB_TRY(compact_epoch(client, marked + first, i - first, err));
+        TB_TRY(compact_epoch(client, collection, marked + first, i - first, err));
         first = i;
     }
     return TB_OK;

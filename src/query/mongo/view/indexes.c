@@ -130,7 +130,9 @@ enum tb_code tb_mongo_create_generation(const struct tb_mongo_client *client,
                                         const struct tb_mongo_collections *collections,
                                         struct tb_error *err)
 {
-    return make_indexes(client, collections->orders, order_indexes, COUNT(order_indexes), err);
+    TB_TRY(make_indexes(client, collections->orders, order_indexes, COUNT(order_indexes), err));
+    return make_indexes(client, collections->sequences, sequence_indexes, COUNT(sequence_indexes),
+                        err);
 }
 
 enum tb_code tb_mongo_prepare(struct tb_mongo *mongo, char ret_warning[240], struct tb_error *err)
@@ -145,7 +147,6 @@ enum tb_code tb_mongo_prepare(struct tb_mongo *mongo, char ret_warning[240], str
     TB_TRY(tb_mongo_read_served(&client, &served, err));
     TB_TRY(tb_mongo_create_generation(&client, &served.collections, err));
     TB_TRY(make_indexes(&client, "dead_letters", dead_indexes, COUNT(dead_indexes), err));
-    TB_TRY(make_indexes(&client, "sequences", sequence_indexes, COUNT(sequence_indexes), err));
     memcpy(ret_warning, warning, sizeof warning);
     return TB_OK;
 }

@@ -18,6 +18,8 @@ void tb_view_mongo_clear_fetched(struct tb_view_mongo *view)
 void tb_view_mongo_set_collections(struct tb_view_mongo *view,
                                    const struct tb_mongo_collections *collections)
 {
+    if (view->collections.generation != collections->generation)
+        view->known_epochs = (struct tb_mongo_known_epochs){0};
     view->collections = *collections;
     view->has_collections = true;
 }

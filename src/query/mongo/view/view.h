@@ -23,7 +23,8 @@ struct tb_view_mongo {
     int64_t fence_seen;                    /* the highest of a day that has refused us */
     struct tb_mongo_fetched *fetched;      /* sorted by order id; prefetch.c */
     size_t fetched_count;
-    struct tb_mongo_beat barrier;        /* of the write barrier, as last read */
+    char barrier_token[TB_UUID_SIZE];    /* of the write barrier, as last read */
+    int64_t barrier_since_ms;            /* when it was read first; monotonic */
     int64_t next[TB_LOG_PARTITIONS_MAX]; /* a pinned view's next offsets, if has_next */
     bool has_next;
     struct tb_mongo_known_epochs known_epochs;

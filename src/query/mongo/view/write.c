@@ -89,7 +89,8 @@ static enum tb_code view_commit(struct tb_view *base, const struct tb_plan *plan
     TB_TRY(check_collections(view, &client, plan, &collections, err));
     TB_TRY(tb_view_mongo_check_place(view, &client, plan, &stored, err));
     TB_TRY(write_plan(view, &client, &collections, plan, err));
-    TB_TRY(tb_mongo_write_sequences(&client, &view->known_epochs, plan, err));
+    TB_TRY(
+        tb_mongo_write_sequences(&client, collections.sequences, &view->known_epochs, plan, err));
     TB_TRY(tb_mongo_advance_place(&client, &view->positions, plan->partition, &stored,
                                   &plan->place, err));
     if (view->places[plan->partition].next >= 0)
@@ -107,6 +108,18 @@ static enum tb_code view_acquire_fence(struct tb_view *base, int32_t partition,
     return tb_mongo_acquire_fence(&client, view->fence_seen, &view->fences[partition], err);
 }
 
+/* Whatever the owner of the barrier does: it may have ended, or hang. */
+static bool is_over(struct tb_view_mongo *view, const struct tb_mongo_write_barrier *barrier)
+{
+    int64_t now_ms = tb_clock_mono_ms(view->mongo->clock);
+
+    if (strcmp(view->barrier_token, barrier->token) != 0) {
+        memcpy(view->barrier_token, barrier->token, sizeof view->barrier_token);
+        view->barrier_since_ms = now_ms;
+    }
+    return now_ms - view->barrier_since_ms >= TB_MONGO_BARRIER_MS;
+}
+
 static enum tb_code view_plan_limit(struct tb_view *base, int32_t partition, int64_t *ret_limit,
                                     struct tb_error *err)
 {
@@ -117,11 +130,8 @@ static enum tb_code view_plan_limit(struct tb_view *base, int32_t partition, int
     TB_TRY(tb_mongo_client_acquire(view->mongo, &client, err));
     TB_TRY(tb_mongo_read_served(&client, &served, err));
     TB_TRY(tb_view_mongo_check_id(view, &served, err));
-    /* If the owner of the barrier has ended, the writers that it stops remove it. */
-    if (served.barrier.is_set &&
-        tb_mongo_beat_is_stale(&view->barrier, served.barrier.token, served.barrier.beat,
-                               tb_clock_mono_ms(view->mongo->clock)))
-        TB_TRY(tb_mongo_remove_stale_barrier(&client, &served.barrier, err));
+    if (served.barrier.is_set && is_over(view, &served.barrier))
+        TB_TRY(tb_mongo_remove_barrier(&client, &served.barrier, err));
     tb_view_mongo_set_collections(view, &served.collections);
     *ret_limit = served.barrier.is_set ? served.barrier.limit[partition] : INT64_MAX;
     return TB_OK;
@@ -232,6 +242,8 @@ static enum tb_code pinned_commit(struct tb_view *base, const struct tb_plan *pl
     tb_view_mongo_clear_fetched(view);
     TB_TRY(tb_mongo_client_acquire(view->mongo, &client, err));
     TB_TRY(write_plan(view, &client, &view->collections, plan, err));
+    TB_TRY(tb_mongo_write_sequences(&client, view->collections.sequences, &view->known_epochs,
+                                    plan, err));
     TB_TRY(tb_mongo_write_offset(&client, view->collections.generation, plan->partition,
                                  plan->next_offset, err));
     view->next[plan->partition] = plan->next_offset;

@@ -84,6 +84,7 @@ static int64_t generation_of(const char *name)
 
     tb_mongo_collections_of(generation, &its);
     if (strcmp(name, its.orders) == 0 || strcmp(name, its.sales) == 0 ||
+        strcmp(name, its.sequences) == 0 ||
         (generation > 1 && strcmp(name, its.dead_letters) == 0)) /* 1: the common one */
         return generation;
     return 0;
@@ -114,7 +115,9 @@ static enum tb_code drop_all(struct tb_rebuild_mongo *self, const struct tb_mong
         /* No rebuild has used a number above `last`: such a collection is not ours. */
         if (generation != 0 && generation <= self->stored->last &&
             generation != served.collections.generation && generation != served.previous &&
-            generation != self->stored->generation)
+            generation != self->stored->generation &&
+            strcmp(*names, served.collections.sequences) != 0 &&
+            (served.previous == 0 || strcmp(*names, served.previous_sequences) != 0))
             TB_TRY(drop(client, *names, err));
     }
     return TB_OK;

@@ -50,5 +50,7 @@ enum tb_code tb_mongo_find_job(void *ctx, enum tb_rebuild_found *ret_found,
                                tb_clock_mono_ms(self->options.clock)))
         TB_TRY(take_over(self, &client, served.collections.generation, ret_found, err));
     *ret_progress = self->stored->progress;
+    ret_progress->cancelling =
+        tb_rebuild_is_running(ret_progress->state) && self->stored->cancelled;
     return TB_OK;
 }

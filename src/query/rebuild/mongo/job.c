@@ -3,10 +3,15 @@
 
 #define JOB(member) TB_BSON_AT(struct tb_mongo_job, member)
 static const struct tb_bson_field job_fields[] = {
-    {"token", TB_BSON_TEXT, JOB(token)},     {"owner", TB_BSON_TEXT, JOB(progress.owner)},
-    {"beat", TB_BSON_INT, JOB(beat)},        {"takeovers", TB_BSON_INT, JOB(takeovers)},
-    {"running", TB_BSON_BOOL, JOB(running)}, {"generation", TB_BSON_INT, JOB(generation)},
-    {"last", TB_BSON_INT, JOB(last)},        {"build", TB_BSON_TEXT, JOB(build)},
+    {"token", TB_BSON_TEXT, JOB(token)},
+    {"owner", TB_BSON_TEXT, JOB(progress.owner)},
+    {"beat", TB_BSON_INT, JOB(beat)},
+    {"takeovers", TB_BSON_INT, JOB(takeovers)},
+    {"running", TB_BSON_BOOL, JOB(running)},
+    {"generation", TB_BSON_INT, JOB(generation)},
+    {"last", TB_BSON_INT, JOB(last)},
+    {"build", TB_BSON_TEXT, JOB(build)},
+    {"cancelled", TB_BSON_BOOL, JOB(cancelled)},
 };
 static const struct tb_bson_table job_table = TB_BSON_TABLE(struct tb_mongo_job, job_fields);
 
@@ -123,6 +128,7 @@ static enum tb_code write_claim(struct tb_rebuild_mongo *self,
     put_claim(out, self, token, 0);
     tb_mongo_job_put_progress(out, &before->progress);
     tb_bson_put_int(out, "generation", 0); /* not that of the last job */
+    tb_bson_put_bool(out, "cancelled", false);
     if (failed)
         return tb_mongo_no_memory(err);
     if (before->token[0] == '\0')
@@ -162,6 +168,31 @@ enum tb_code tb_mongo_job_claim(void *ctx, const struct tb_rebuild_job *job,
     return TB_OK;
 }
 
+/* The process that runs the job reads that with its next beat; if it has ended, the one that takes
+ * the job over does. */
+enum tb_code tb_mongo_job_cancel(void *ctx, struct tb_rebuild_progress *ret_others,
+                                 struct tb_error *err)
+{
+    struct tb_rebuild_mongo *self = ctx;
+    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
+    TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
+    TB_CLEANUP(tb_bson_free) bson_t *fields = BCON_NEW("cancelled", BCON_BOOL(true));
+    struct tb_mongo_job *stored = tb_arena_alloc(&arena, sizeof *stored);
+    enum tb_code code;
+
+    if (!stored)
+        return tb_mongo_no_memory(err);
+    TB_TRY(tb_mongo_client_acquire(self->options.mongo, &client, err));
+    TB_TRY(tb_mongo_job_read(&client, stored, err));
+    if (!stored->running)
+        return tb_error_set(err, TB_CONFLICT, "no rebuild is under way");
+    *ret_others = stored->progress;
+    code = update(&client, stored->token, -1, fields, err);
+    return code == TB_CONFLICT
+               ? tb_error_set(err, TB_BUSY, "another central has just gone on with the rebuild")
+               : code;
+}
+
 enum tb_code tb_mongo_job_take_over(struct tb_rebuild_mongo *self,
                                     const struct tb_mongo_client *client, struct tb_error *err)
 {
@@ -189,6 +220,8 @@ enum tb_code tb_mongo_job_save_progress(struct tb_rebuild_mongo *self,
 
     tb_mongo_job_put_progress(out, progress);
     tb_bson_put_int(out, "beat", ++self->beat);
+    if (progress->state == TB_REBUILD_FAILED || progress->state == TB_REBUILD_CANCELLED)
+        tb_bson_put_int(out, "generation", 0); /* so that its collections are dropped */
     if (self->events_at_takeover >= 0 && progress->events > self->events_at_takeover)
         tb_bson_put_int(out, "takeovers", 0); /* the job makes progress */
     if (failed)

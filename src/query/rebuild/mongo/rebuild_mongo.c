@@ -4,21 +4,23 @@
 /* How long a read of the log waits for records. */
 #define POLL_MS 50
 #define FIND_JOB_EVERY_MS 2000
-/* Longest time that the barrier makes the writers wait before a comparison. If the served view has
- * not caught up by then, a central is probably down. */
-#define CATCH_UP_MS 10000
 
 static enum tb_code mongo_publish(void *ctx, const struct tb_rebuild_progress *progress,
-                                  struct tb_error *err)
+                                  bool *ret_cancelled, struct tb_error *err)
 {
     struct tb_rebuild_mongo *self = ctx;
     TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
 
     TB_TRY(tb_mongo_client_acquire(self->options.mongo, &client, err));
-    tb_mongo_barrier_refresh(self, &client);
-    if (tb_mongo_job_save_progress(self, &client, progress, err) == TB_CONFLICT)
-        self->lost = true;
-    return err->code;
+    if (tb_mongo_job_save_progress(self, &client, progress, err) != TB_OK) {
+        self->lost = self->lost || err->code == TB_CONFLICT;
+        return err->code;
+    }
+    if (!tb_rebuild_is_running(progress->state))
+        return TB_OK;
+    TB_TRY(tb_mongo_job_read(&client, self->stored, err));
+    *ret_cancelled = self->stored->cancelled && tb_mongo_job_is_ours(self, self->stored->token);
+    return TB_OK;
 }
 
 /* The target is the previous generation (of a rollback), the unfinished one of this build, or a
@@ -46,6 +48,8 @@ static enum tb_code choose_target(struct tb_rebuild_mongo *self, const struct tb
     TB_TRY(tb_mongo_job_set_generation(self, &client, target, last, err));
     self->serving = served.collections;
     tb_mongo_collections_of(target, &self->target);
+    if (job->rollback)
+        memcpy(self->target.sequences, served.previous_sequences, sizeof self->target.sequences);
     return tb_mongo_create_generation(&client, &self->target, err);
 }
 
@@ -102,21 +106,21 @@ static enum tb_code mongo_pin(void *ctx, int64_t *ret_next, struct tb_view_reade
     return TB_OK;
 }
 
+/* The new view has all records before the barrier, so its offset is behind the last of them. The
+ * group's is compared with that and not with the barrier, because a marker of a transaction may be
+ * in between. */
 static enum tb_code mongo_caught_up(void *ctx, bool *ret_caught_up, struct tb_error *err)
 {
     struct tb_rebuild_mongo *self = ctx;
-    int64_t next[TB_LOG_PARTITIONS_MAX], waited_ms;
+    int64_t next[TB_LOG_PARTITIONS_MAX], filled = -1;
     bool caught_up = true;
 
     TB_TRY(tb_mongo_barrier_check(self, err));
     TB_TRY(self->options.committed(self->options.ctx, next, err));
     for (int32_t p = 0; p < self->options.partitions; p++) {
-        if (next[p] < self->barrier.limit[p] && self->begin[p] < self->barrier.limit[p])
-            caught_up = false;
+        TB_TRY(self->view->ops->offset(self->view, p, &filled, err));
+        caught_up = caught_up && next[p] >= filled;
     }
-    waited_ms = tb_clock_mono_ms(self->options.clock) - self->barrier_at_ms;
-    if (!caught_up && waited_ms >= CATCH_UP_MS)
-        return tb_error_set(err, TB_BUSY, "the centrals do not come to the end of the log");
     *ret_caught_up = caught_up;
     return TB_OK;
 }
@@ -204,12 +208,14 @@ const struct tb_rebuild_backend tb_rebuild_mongo_backend = {
     .find_job_every_ms = FIND_JOB_EVERY_MS,
     .find_job = tb_mongo_find_job,
     .claim = tb_mongo_job_claim,
+    .cancel = tb_mongo_job_cancel,
     .publish = mongo_publish,
     .open = mongo_open,
     .served_offsets = mongo_served_offsets,
     .live_readers = mongo_live_readers,
     .pin = mongo_pin,
     .caught_up = mongo_caught_up,
+    .compare_rest = tb_mongo_compare_arrived,
     .unpin = mongo_unpin,
     .swap = mongo_swap,
     .close = mongo_close,

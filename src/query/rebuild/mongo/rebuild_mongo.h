@@ -27,17 +27,21 @@
  * The comparison uses the same barrier: the old view is filled up to the ends too, which the
  * group's committed offsets show, and then both views stand still. That makes the writers wait. So
  * all orders are compared before; behind the barrier only the few that differed then, or were
- * written since.
+ * written since; and the totals are added up after it.
  *
- * If a process ends in the middle: before (4) the served view is unchanged. If the beat of a
- * barrier stops, the writers that it makes wait remove it; an update that relied on it then does
- * not find its token. If the beat of a job stops, any central takes the job over, at most three
- * times without progress, and continues at offsets_N. Writes are guarded by versions, so two
- * processes that run the same job do no harm. Numbers of generations are never used again.
+ * The writers wait five seconds at most: they remove a barrier that they have seen for so long,
+ * whether its owner has ended, hangs or is slow; an update that relied on it then does not find
+ * its token. The owner gives it up after the same time, and tries again after a pause.
  *
- * Dead letters, heartbeats and sequences are common to all generations. Dead letters that only the
- * rebuild finds are in a collection of its own until its view is served. The rebuild uses only
- * what every MongoDB has: no transactions, no change streams.
+ * If a process ends in the middle: before (4) the served view is unchanged. If the beat of a job
+ * stops, any central takes the job over, at most three times without progress, and continues at
+ * offsets_N. Writes are guarded by versions, so two processes that run the same job do no harm.
+ * Numbers of generations are never used again.
+ *
+ * Dead letters and heartbeats are common to all generations; sequences are not, since they say
+ * which events the view has. Dead letters that only the rebuild finds are in a collection of its
+ * own until its view is served. The rebuild uses only what every MongoDB has: no transactions, no
+ * change streams.
  *
  * Thread:  new and free while nothing else runs; the backend's calls from the rebuild's owner,
  *          claim from the thread that calls start; get_generations from any.

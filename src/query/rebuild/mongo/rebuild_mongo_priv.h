@@ -21,6 +21,7 @@ struct tb_mongo_job {
     int64_t generation;        /* the one that is being filled; 0: none yet */
     int64_t last;              /* the highest number that any generation has had */
     int64_t takeovers;         /* since the job last made progress */
+    bool cancelled;            /* whoever runs the job ends it */
     char build[TB_BUILD_SIZE]; /* of the program that began to fill the generation */
     struct tb_rebuild_progress progress;
 };
@@ -44,8 +45,6 @@ struct tb_rebuild_mongo {
     struct tb_view_reader *served_reader, *target_reader;
     struct tb_log_reader *reader;
     struct tb_mongo_write_barrier barrier; /* our own; its limit: the ends of the log */
-    int64_t barrier_at_ms;                 /* when it was set; monotonic */
-    int64_t begin[TB_LOG_PARTITIONS_MAX];  /* of the log at that time */
     int64_t merged[TB_LOG_PARTITIONS_MAX]; /* dead letters before this offset are merged */
 };
 
@@ -59,6 +58,9 @@ bool tb_mongo_job_is_ours(struct tb_rebuild_mongo *self, const char *token);
 TB_CHECKED enum tb_code tb_mongo_job_claim(void *ctx, const struct tb_rebuild_job *job,
                                            struct tb_rebuild_progress *ret_others,
                                            struct tb_error *err);
+/* As tb_rebuild_backend.cancel. */
+TB_CHECKED enum tb_code tb_mongo_job_cancel(void *ctx, struct tb_rebuild_progress *ret_others,
+                                            struct tb_error *err);
 /* Takes over the stored job, whose process has ended. TB_CONFLICT: it has not. */
 TB_CHECKED enum tb_code tb_mongo_job_take_over(struct tb_rebuild_mongo *self,
                                                const struct tb_mongo_client *client,
@@ -80,9 +82,6 @@ TB_CHECKED enum tb_code tb_mongo_find_job(void *ctx, enum tb_rebuild_found *ret_
 
 /* write_barrier.c. TB_BUSY: another barrier was set, or another process has removed ours. */
 TB_CHECKED enum tb_code tb_mongo_barrier_set(struct tb_rebuild_mongo *self, struct tb_error *err);
-/* Keeps other processes from removing the barrier as stale. A failure is ignored: whatever relies
- * on the barrier checks it. */
-void tb_mongo_barrier_refresh(struct tb_rebuild_mongo *self, const struct tb_mongo_client *client);
 void tb_mongo_barrier_remove(struct tb_rebuild_mongo *self);
 TB_CHECKED enum tb_code tb_mongo_barrier_check(struct tb_rebuild_mongo *self,
                                                struct tb_error *err);
@@ -92,6 +91,11 @@ TB_CHECKED enum tb_code tb_mongo_save_served_offsets(struct tb_rebuild_mongo *se
                                                      struct tb_error *err);
 /* In one update, makes the filled view the served one and removes the barrier. */
 TB_CHECKED enum tb_code tb_mongo_swap_served(struct tb_rebuild_mongo *self, struct tb_error *err);
+
+/* compare_arrived.c: as tb_rebuild_backend.compare_rest, which events of each node have arrived.
+ */
+TB_CHECKED enum tb_code tb_mongo_compare_arrived(void *ctx, struct tb_compare *compare,
+                                                 struct tb_error *err);
 
 /* cleanup.c */
 /* Copies the new view's dead letters to the common collection, except those that are there. */

@@ -35,8 +35,8 @@ static enum tb_code insert_barrier(struct tb_rebuild_mongo *self,
 
     self->barrier = (struct tb_mongo_write_barrier){.is_set = true};
     tb_uuid_new(&self->uuids, self->barrier.token);
-    update = BCON_NEW("$set", "{", "hold", "{", "token", BCON_UTF8(self->barrier.token), "beat",
-                      BCON_INT64(0), "until", "[", "]", "}", "}");
+    update = BCON_NEW("$set", "{", "hold", "{", "token", BCON_UTF8(self->barrier.token), "until",
+                      "[", "]", "}", "}");
     TB_TRY(tb_mongo_update(client, "meta", filter, update, &found, err));
     if (found)
         return TB_OK;
@@ -44,7 +44,7 @@ static enum tb_code insert_barrier(struct tb_rebuild_mongo *self,
     if (served.collections.generation != self->serving.generation)
         return tb_error_set(err, TB_CONFLICT, "another view is served by now");
     if (served.barrier.is_set)
-        TB_TRY(tb_mongo_remove_stale_barrier(client, &served.barrier, err));
+        TB_TRY(tb_mongo_remove_barrier(client, &served.barrier, err));
     return tb_error_set(err, TB_BUSY, "another central had set the write barrier");
 }
 
@@ -53,10 +53,8 @@ static enum tb_code read_ends(struct tb_rebuild_mongo *self, struct tb_error *er
     struct tb_log_range ranges[TB_LOG_PARTITIONS_MAX];
 
     TB_TRY(self->options.ends(self->options.ctx, ranges, err));
-    for (int32_t p = 0; p < self->options.partitions; p++) {
-        self->begin[p] = ranges[p].begin;
+    for (int32_t p = 0; p < self->options.partitions; p++)
         self->barrier.limit[p] = ranges[p].end;
-    }
     return TB_OK;
 }
 
@@ -89,21 +87,10 @@ enum tb_code tb_mongo_barrier_set(struct tb_rebuild_mongo *self, struct tb_error
         tb_mongo_barrier_remove(self);
         return err->code;
     }
-    self->barrier_at_ms = tb_clock_mono_ms(self->options.clock);
     return TB_OK;
 }
 
-void tb_mongo_barrier_refresh(struct tb_rebuild_mongo *self, const struct tb_mongo_client *client)
-{
-    TB_CLEANUP(tb_bson_free)
-    bson_t *update = BCON_NEW("$set", "{", "hold.beat", BCON_INT64(++self->barrier.beat), "}");
-    struct tb_error err = {0};
-
-    if (self->barrier.is_set)
-        (void)update_served(self, client, update, &err);
-}
-
-/* If the removal fails, the writers that the barrier stops remove it once it is stale. */
+/* If the removal fails, the writers that the barrier stops remove it when its time is over. */
 void tb_mongo_barrier_remove(struct tb_rebuild_mongo *self)
 {
     TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
@@ -147,12 +134,13 @@ enum tb_code tb_mongo_swap_served(struct tb_rebuild_mongo *self, struct tb_error
 {
     TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
     TB_CLEANUP(tb_bson_free)
-    bson_t *update =
-        BCON_NEW("$set", "{", "orders", BCON_UTF8(self->target.orders), "sales_by_day",
-                 BCON_UTF8(self->target.sales), "generation", BCON_INT64(self->target.generation),
-                 "previous", BCON_INT64(self->serving.generation), "movedAt",
-                 BCON_DATE_TIME(tb_clock_wall_ms(self->options.clock)), "}", "$unset", "{", "hold",
-                 BCON_INT32(1), "}");
+    bson_t *update = BCON_NEW(
+        "$set", "{", "orders", BCON_UTF8(self->target.orders), "sales_by_day",
+        BCON_UTF8(self->target.sales), "sequences", BCON_UTF8(self->target.sequences),
+        "previousSequences", BCON_UTF8(self->serving.sequences), "generation",
+        BCON_INT64(self->target.generation), "previous", BCON_INT64(self->serving.generation),
+        "movedAt", BCON_DATE_TIME(tb_clock_wall_ms(self->options.clock)), "}", "$unset", "{",
+        "hold", BCON_INT32(1), "}");
     struct tb_mongo_served served;
     struct tb_error why = {0};
 

@@ -20,6 +20,7 @@ static const char *const schema[] = {
     "ALTER TABLE views ADD COLUMN rebuilt_orders INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE views ADD COLUMN differences INTEGER NOT NULL DEFAULT 0",
     "ALTER TABLE views ADD COLUMN moved_uptime INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE views ADD COLUMN cancelled INTEGER NOT NULL DEFAULT 0",
 };
 #define AT(field) offsetof(struct tb_generations, field)
 #define TEXT_AT(field) AT(field), sizeof((struct tb_generations *)0)->field
@@ -37,6 +38,7 @@ static const struct column {
     {":moved_uptime", AT(moved_uptime_ms), 0},
     {":accept", AT(accept), 0},
     {":going_back", AT(going_back), 0},
+    {":cancelled", AT(cancelled), 0},
     {":events", AT(last.events), 0},
     {":compared", AT(last.compared), 0},
     {":served_orders", AT(last.served_orders), 0},
@@ -49,12 +51,14 @@ static const struct column {
 #define COLUMN_COUNT (sizeof columns / sizeof *columns)
 static const char read_sql[] =
     "SELECT served, previous, building, removing, moved_at, moved_uptime, accept, going_back,"
-    " events, compared, served_orders, rebuilt_orders, differences, build, state, problem FROM "
+    " cancelled, events, compared, served_orders, rebuilt_orders, differences, build, state, "
+    "problem FROM "
     "views";
 static const char write_sql[] =
     "UPDATE views SET served = :served, previous = :previous, building = :building,"
     " removing = :removing, moved_at = :moved_at, moved_uptime = :moved_uptime,"
-    " accept = :accept, build = :build, going_back = :going_back, state = :state, problem = "
+    " accept = :accept, build = :build, going_back = :going_back, cancelled = :cancelled, state = "
+    ":state, problem = "
     ":problem, events = :events,"
     " compared = :compared, served_orders = :served_orders, rebuilt_orders = :rebuilt_orders,"
     " differences = :differences";

@@ -22,6 +22,7 @@ struct tb_generations {
     int64_t moved_uptime_ms; /* the same by the node's uptime, by which `previous` is kept */
     int64_t accept;          /* 1: the job that fills `building` accepts differences */
     int64_t going_back;      /* 1: a rollback to `previous` is under way */
+    int64_t cancelled;       /* 1: the job of the last four is to end, if there is one */
     char build[32];          /* version of the program that fills `building` */
     struct {                 /* the result of the last rebuild; state "": there was none */
         char state[16], problem[240];

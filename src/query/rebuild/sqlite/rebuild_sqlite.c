@@ -1,11 +1,13 @@
 #include "query/rebuild/sqlite/rebuild_sqlite.h"
 #include "base/sqlite/db.h"
 #include "query/sqlite/view_sqlite.h"
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 struct tb_rebuild_sqlite {
     struct tb_rebuild_sqlite_options options;
+    pthread_mutex_t lock;                          /* held while views.db and `all` change */
     struct tb_generations all;                     /* the row in views.db */
     _Atomic int64_t served, previous, moved_at_ms; /* copies of `all`'s, for other threads */
 
@@ -20,6 +22,16 @@ struct tb_rebuild_sqlite {
     struct tb_rebuild *rebuild;                            /* during a swap */
 };
 
+static void unlock(pthread_mutex_t **lock)
+{
+    pthread_mutex_unlock(*lock);
+}
+
+/* Holds the lock until the end of the block. */
+#define WITH_LOCK(self)                                                                           \
+    TB_CLEANUP(unlock) pthread_mutex_t *held_lock = &(self)->lock;                                \
+    pthread_mutex_lock(held_lock)
+
 static void publish(struct tb_rebuild_sqlite *self)
 {
     atomic_store(&self->served, self->all.served);
@@ -27,6 +39,7 @@ static void publish(struct tb_rebuild_sqlite *self)
     atomic_store(&self->moved_at_ms, self->all.moved_at_ms);
 }
 
+/* Call with the lock. */
 static enum tb_code write_all(struct tb_rebuild_sqlite *self, const struct tb_generations *all,
                               struct tb_error *err)
 {
@@ -80,10 +93,12 @@ static enum tb_code sqlite_find_job(void *ctx, enum tb_rebuild_found *ret_found,
     struct tb_rebuild_sqlite *self = ctx;
 
     (void)err;
+    WITH_LOCK(self);
     if (self->all.building != 0 || self->all.going_back)
         *ret_found = TB_REBUILD_FOUND_UNFINISHED;
     else if (self->all.last.state[0] != '\0')
         *ret_found = TB_REBUILD_FOUND_REPORT;
+    ret_progress->cancelling = *ret_found == TB_REBUILD_FOUND_UNFINISHED && self->all.cancelled;
     ret_progress->job = (struct tb_rebuild_job){.accept = self->all.accept != 0,
                                                 .rollback = self->all.going_back != 0};
     (void)tb_name_find(tb_str_of(self->all.last.state), tb_rebuild_state_name,
@@ -98,15 +113,58 @@ static enum tb_code sqlite_find_job(void *ctx, enum tb_rebuild_found *ret_found,
     return TB_OK;
 }
 
-/* Saves how the job ended, so that the next process can show it, but not the differences. */
-static enum tb_code sqlite_publish(void *ctx, const struct tb_rebuild_progress *progress,
-                                   struct tb_error *err)
+/* The number of a generation that is begun: no file that is kept has it. */
+static int64_t next_generation(const struct tb_rebuild_sqlite *self)
+{
+    return 1 + (self->all.previous > self->all.served ? self->all.previous : self->all.served);
+}
+
+/* Writes what the next process would continue, if this one ended before open. No program has a
+ * build of "", so whoever opens the generation begins it anew. */
+static enum tb_code sqlite_claim(void *ctx, const struct tb_rebuild_job *job,
+                                 struct tb_rebuild_progress *ret_others, struct tb_error *err)
 {
     struct tb_rebuild_sqlite *self = ctx;
-    struct tb_generations all = self->all;
+    struct tb_generations all;
 
+    (void)ret_others;
+    WITH_LOCK(self);
+    all = self->all;
+    all.accept = job->accept;
+    all.going_back = job->rollback;
+    all.cancelled = 0;
+    if (!job->rollback) {
+        all.building = next_generation(self);
+        all.build[0] = '\0';
+    }
+    return write_all(self, &all, err);
+}
+
+static enum tb_code sqlite_cancel(void *ctx, struct tb_rebuild_progress *ret_others,
+                                  struct tb_error *err)
+{
+    struct tb_rebuild_sqlite *self = ctx;
+    struct tb_generations all;
+
+    (void)ret_others;
+    WITH_LOCK(self);
+    all = self->all;
+    all.cancelled = 1;
+    return write_all(self, &all, err);
+}
+
+/* Saves how the job ended, so that the next process can show it, but not the differences. */
+static enum tb_code sqlite_publish(void *ctx, const struct tb_rebuild_progress *progress,
+                                   bool *ret_cancelled, struct tb_error *err)
+{
+    struct tb_rebuild_sqlite *self = ctx;
+    struct tb_generations all;
+
+    (void)ret_cancelled; /* there is no other process */
     if (tb_rebuild_is_running(progress->state))
         return TB_OK;
+    WITH_LOCK(self);
+    all = self->all;
     snprintf(all.last.state, sizeof all.last.state, "%s", tb_rebuild_state_name(progress->state));
     snprintf(all.last.problem, sizeof all.last.problem, "%s", progress->problem);
     all.last.events = progress->events;
@@ -117,21 +175,24 @@ static enum tb_code sqlite_publish(void *ctx, const struct tb_rebuild_progress *
     return write_all(self, &all, err);
 }
 
-/* Begins a new file. A file of the same number may be left from an earlier rebuild: it is removed,
- * because it would be opened as the new view. */
+/* Begins a new file. One of the same number may be left from an earlier rebuild: it is removed,
+ * because it would be opened as the new view. Until that is done the row has the job as claim
+ * writes it, so that a process that ends here does not lose it. */
 static enum tb_code begin_anew(struct tb_rebuild_sqlite *self, bool accept, struct tb_error *err)
 {
+    const int64_t next = next_generation(self);
     struct tb_generations all;
-    int64_t next = self->all.served;
 
-    if (self->all.previous > next)
-        next = self->all.previous;
-    TB_TRY(retire(self, /* previous= */ false, err));
-    TB_TRY(retire(self, /* previous= */ true, err));
-    TB_TRY(remove_file(self, next + 1, err));
+    TB_TRY(finish_removing(self, err));
     all = self->all;
-    all.building = next + 1;
+    all.removing = all.building == next ? 0 : all.building;
+    all.building = next;
     all.accept = accept;
+    all.build[0] = '\0';
+    TB_TRY(write_all(self, &all, err));
+    TB_TRY(retire(self, /* previous= */ true, err));
+    TB_TRY(remove_file(self, next, err));
+    all = self->all;
     snprintf(all.build, sizeof all.build, "%s", self->options.build);
     return write_all(self, &all, err);
 }
@@ -150,6 +211,7 @@ static enum tb_code set_going_back(struct tb_rebuild_sqlite *self, bool going_ba
 static enum tb_code choose_target(struct tb_rebuild_sqlite *self, const struct tb_rebuild_job *job,
                                   bool anew, struct tb_error *err)
 {
+    WITH_LOCK(self);
     if (job->rollback) {
         if (self->all.previous == 0)
             return tb_error_set(err, TB_NOT_FOUND, "there is no old view to go back to");
@@ -233,13 +295,15 @@ static enum tb_code open_offers(struct tb_rebuild_sqlite *self, struct tb_error 
 static enum tb_code prepare_move(struct tb_rebuild_sqlite *self, struct tb_error *err)
 {
     struct tb_view *serving = self->options.serving;
-    struct tb_generations all = self->all;
+    struct tb_generations all;
     int64_t next = -1;
 
     TB_TRY(serving->ops->offset(serving, 0, &next, err));
     TB_TRY(tb_rebuild_catch_up(self->rebuild, &next, err));
     TB_TRY(tb_view_sqlite_copy_dead_letters(serving, self->view, self->begin, err));
     TB_TRY(self->view->ops->sync(self->view, err));
+    WITH_LOCK(self);
+    all = self->all;
     all.previous = all.served;
     all.served = self->target;
     all.building = 0;
@@ -294,6 +358,7 @@ static enum tb_code sqlite_close(void *ctx, enum tb_rebuild_end end, struct tb_e
     self->reader = NULL;
     if (end != TB_REBUILD_DISCARD)
         return TB_OK;
+    WITH_LOCK(self);
     TB_TRY(set_going_back(self, false, err));
     return retire(self, /* previous= */ false, err);
 }
@@ -301,9 +366,10 @@ static enum tb_code sqlite_close(void *ctx, enum tb_rebuild_end end, struct tb_e
 static enum tb_code sqlite_cleanup(void *ctx, struct tb_error *err)
 {
     struct tb_rebuild_sqlite *self = ctx;
-    int64_t now_ms = tb_uptime_ms(self->options.uptime, self->options.clock);
-    int64_t age_ms = now_ms - self->all.moved_uptime_ms;
+    int64_t now_ms = tb_uptime_ms(self->options.uptime, self->options.clock), age_ms;
 
+    WITH_LOCK(self);
+    age_ms = now_ms - self->all.moved_uptime_ms;
     if (self->all.previous != 0 && age_ms >= TB_REBUILD_KEEP_MS)
         return retire(self, /* previous= */ true, err);
     return finish_removing(self, err);
@@ -329,6 +395,8 @@ static bool sqlite_has_room(void *ctx)
 
 const struct tb_rebuild_backend tb_rebuild_sqlite_backend = {
     .find_job = sqlite_find_job,
+    .claim = sqlite_claim,
+    .cancel = sqlite_cancel,
     .publish = sqlite_publish,
     .open = sqlite_open,
     .served_offsets = sqlite_served,
@@ -354,6 +422,7 @@ enum tb_code tb_rebuild_sqlite_new(const struct tb_rebuild_sqlite_options *optio
         free(self);
         return err->code;
     }
+    TB_ASSERT(pthread_mutex_init(&self->lock, NULL) == 0);
     publish(self);
     *ret_sqlite = self;
     return TB_OK;
@@ -366,5 +435,6 @@ void tb_rebuild_sqlite_free(struct tb_rebuild_sqlite *self)
     if (!self)
         return;
     (void)sqlite_close(self, TB_REBUILD_KEEP, &err);
+    pthread_mutex_destroy(&self->lock);
     free(self);
 }

@@ -1,13 +1,13 @@
 /* Rebuild backend of the SQLite view: fills a new file beside the served one (generations.h), and
  * then swaps the two.
  *
- * The row in views.db says which file is served. Until the swap writes that row, the rebuild does
- * not change the old file. If the process ends before, the next process continues to fill the new
- * file if the same program version began it; else it begins a new one. Before the swap writes the
- * row, while nobody writes the old file, the new file gets all events of the old one and what only
- * the old one knows about dead letters, and is synced. The old file stays for a rollback until the
- * next rebuild, at most TB_REBUILD_KEEP_MS. If the process ends during a rollback, the next
- * process continues it.
+ * The row in views.db says which file is served, and which job was claimed. Until the swap writes
+ * that row, the rebuild does not change the old file. If the process ends before, the next process
+ * continues to fill the new file if the same program version began it; else it begins a new one.
+ * Before the swap writes the row, while nobody writes the old file, the new file gets all events
+ * of the old one and what only the old one knows about dead letters, and is synced. The old file
+ * stays for a rollback until the next rebuild, at most TB_REBUILD_KEEP_MS. If the process ends
+ * during a rollback, the next process continues it.
  *
  * Thread:  new and free while nothing else runs; the backend's calls as rebuild.h.
  * Memory:  borrows what its options point to. */
