@@ -294,6 +294,7 @@ static enum tb_code open_all(struct tb_derived_state *derived, struct tb_error *
     TB_TRY(name_log(derived, base, err));
     TB_TRY(remember_log(derived, err));
     TB_TRY(connect_view(derived, err));
+    TB_TRY(tb_store_accept_copy(derived->options->store, err));
     tb_derived_remove_marker(derived);
     if (derived->restored)
         tb_heartbeat_note_remove(derived->options->folder);

@@ -122,11 +122,17 @@ static enum tb_code read_log(struct tb_derived_state *derived, struct tb_error *
 bool tb_derived_condemn_for(const struct tb_derived_state *derived,
                             struct tb_derived_finding *finding, struct tb_error *err)
 {
-    bool damaged = err->code == TB_CORRUPT;
+    const char *state = NULL;
 
-    if (!damaged && !(derived->options->gives_up_reading && tb_error_is_of_reading(err)))
+    if (err->code == TB_CORRUPT)
+        state = "is damaged";
+    else if (err->native == TB_DB_NOT_OURS)
+        state = "is another file";
+    else if (derived->options->gives_up_reading && tb_error_is_of_reading(err))
+        state = "cannot be read";
+    if (!state)
         return false;
-    tb_derived_condemn(finding, "it %s: %s", damaged ? "is damaged" : "cannot be read", err->text);
+    tb_derived_condemn(finding, "it %s: %s", state, err->text);
     *err = (struct tb_error){0};
     return true;
 }

@@ -13,8 +13,10 @@
 void tb_store_id(const struct tb_store *store, char ret_id[TB_STORE_ID_SIZE]);
 
 /* True: the file is not the one that was open last: it is a copy, or was put back from one. The
- * store has begun a new epoch. */
+ * store has begun a new epoch. It stays a copy, over restarts too, until it is accepted: accept it
+ * once people have been told. */
 bool tb_store_is_copy(const struct tb_store *store);
+TB_CHECKED enum tb_code tb_store_accept_copy(struct tb_store *store, struct tb_error *err);
 
 /* An event for the world outside; sequence 0: none. */
 struct tb_store_position {

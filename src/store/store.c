@@ -1,3 +1,4 @@
+#include "store/recovery.h"
 #include "store/store_priv.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -68,13 +69,17 @@ static enum tb_code create_meta(struct tb_store *store, struct tb_error *err)
     return begin_epoch(store, meta, err);
 }
 
-/* is_copy: the file is a copy, or was restored from one. */
-static enum tb_code write_file_id(struct tb_store *store, bool is_copy, struct tb_error *err)
+static enum tb_code write_file_id(struct tb_store *store, struct tb_error *err)
 {
     struct tb_stmt *file_id = &store->stmts[TB_STMT_SET_FILE_ID];
 
     tb_stmt_bind_text(file_id, ":file_id", tb_str_of(store->file_id));
-    return is_copy ? begin_epoch(store, file_id, err) : tb_stmt_run(file_id, err);
+    return tb_stmt_run(file_id, err);
+}
+
+enum tb_code tb_store_accept_copy(struct tb_store *store, struct tb_error *err)
+{
+    return store->is_copy ? write_file_id(store, err) : TB_OK;
 }
 
 enum meta_state {
@@ -221,8 +226,10 @@ static enum tb_code open_first(struct tb_store *store, struct tb_error *err)
         TB_TRY(read_meta(store, &state, err));
     }
     store->is_copy = state == META_COPIED;
-    if (state != META_OURS)
-        TB_TRY(write_file_id(store, store->is_copy, err));
+    if (store->is_copy)
+        TB_TRY(begin_epoch(store, NULL, err));
+    else if (state != META_OURS)
+        TB_TRY(write_file_id(store, err));
     TB_TRY(load_uptime(store, err));
     return load_epoch(store, err);
 }
@@ -251,6 +258,11 @@ enum tb_code tb_store_open(const struct tb_store_options *options, struct tb_sto
             return tb_error_wrap(err,
                                  "to go on without the orders that only the -wal has, move it "
                                  "away; or put back the file that it is of");
+        if (err->native == TB_DB_NOT_OURS)
+            return tb_error_wrap(err,
+                                 "%s is no store: put back a copy of it, or move it and its -wal "
+                                 "away to begin without its orders",
+                                 options->path);
         if (code == TB_CORRUPT)
             return tb_error_wrap(err,
                                  "%s is damaged: put back a copy of it, or move it and its -wal "

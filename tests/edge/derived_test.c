@@ -60,6 +60,15 @@ static void keep_files(char ret_folder[128])
     copy_file(till.f.dir, ret_folder, "view.db");
 }
 
+static int rename_into(const char *folder, const char *file, const char *name)
+{
+    char from[256], to[256];
+
+    snprintf(from, sizeof from, "%s/%s", folder, file);
+    snprintf(to, sizeof to, "%s/%s", till.f.dir, name);
+    return rename(from, to);
+}
+
 static void change_old(const struct history *history)
 {
     for (int i = 0; i < OLD_ORDERS; i++)
@@ -629,6 +638,28 @@ START_TEST(a_view_beside_an_empty_log)
 }
 END_TEST
 
+/* A file of another kind in their place, for example by a wrong name in a script that copies. */
+START_TEST(a_file_of_another_kind)
+{
+    static const char *const files[] = {"log.db", "view.db"};
+    char kept[128];
+
+    till_open(&till);
+    till_sell(&till, 10);
+    till_catch_up(&till);
+    till_stop(&till);
+    keep_files(kept);
+    remove_file(files[_i]);
+    ck_assert_int_eq(rename_into(kept, "store.db", files[_i]), 0);
+    till_start(&till);
+    ck_assert_int_eq(files_aside(files[_i]), 1);
+    till_recover(&till);
+    check_view();
+    till_close(&till);
+    tmpdir_remove(kept);
+}
+END_TEST
+
 /* Store, log and view were all put back from one moment: only the last heartbeat that Kafka has
  * acknowledged shows it. */
 START_TEST(the_last_heartbeat_knows_more)
@@ -905,6 +936,7 @@ int main(void)
                         STORE_OLDER_IN_PLACE * WHAT_COUNT * WHAT_COUNT, COMBINATIONS);
     tcase_add_test(single, a_view_of_an_earlier_log);
     tcase_add_test(single, a_view_beside_an_empty_log);
+    tcase_add_loop_test(single, a_file_of_another_kind, 0, 2);
     tcase_add_loop_test(single, the_last_heartbeat_knows_more, 0, 2);
     tcase_add_test(single, a_malformed_heartbeat);
     tcase_add_test(single, an_older_log_after_a_lost_one);

@@ -68,6 +68,7 @@ static const struct {
  * known on one side proves nothing, and is known from then on. */
 START_TEST(a_file_in_another_folder_is_a_copy)
 {
+    struct tb_error err = {0};
     char epoch[TB_EPOCH_SIZE];
 
     f.folder_id = folders[_i].before;
@@ -78,6 +79,7 @@ START_TEST(a_file_in_another_folder_is_a_copy)
     fixture_reopen(&f);
     ck_assert_int_eq(strcmp(tb_store_epoch(f.store), epoch) != 0, folders[_i].is_copy);
     ck_assert_int_eq(tb_store_is_copy(f.store), folders[_i].is_copy);
+    ck_ok(tb_store_accept_copy(f.store, &err));
     snprintf(epoch, sizeof epoch, "%s", tb_store_epoch(f.store));
     fixture_place(&f, NULL);
     fixture_reopen(&f);
@@ -94,6 +96,7 @@ START_TEST(a_copy_begins_a_new_epoch)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf bytes = {0};
     char epoch[TB_EPOCH_SIZE], backup[200];
+    struct tb_error err = {0};
 
     fixture_open(&f);
     fixture_place(&f, NULL);
@@ -113,6 +116,9 @@ START_TEST(a_copy_begins_a_new_epoch)
     fixture_open(&f);
     ck_assert_str_ne(tb_store_epoch(f.store), epoch);
     ck_assert_int_eq(tb_store_last_sequence(f.store), 0);
+    fixture_reopen(&f); /* nobody was told */
+    ck_assert(tb_store_is_copy(f.store));
+    ck_ok(tb_store_accept_copy(f.store, &err));
     fixture_place(&f, NULL);
     ck_assert_int_eq(tb_store_last_sequence(f.store), 1);
     snprintf(epoch, sizeof epoch, "%s", tb_store_epoch(f.store));

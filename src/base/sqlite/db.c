@@ -344,6 +344,13 @@ static enum tb_code run_steps(struct tb_db *db, int32_t application_id, const ch
     return tb_txn_commit(&txn, err);
 }
 
+static enum tb_code not_ours(struct tb_error *err)
+{
+    tb_error_set(err, TB_CONFLICT, "the file belongs to another program");
+    err->native = TB_DB_NOT_OURS;
+    return err->code;
+}
+
 enum tb_code tb_db_migrate(struct tb_db *db, int32_t application_id, const char *const *steps,
                            int step_count, struct tb_error *err)
 {
@@ -352,7 +359,7 @@ enum tb_code tb_db_migrate(struct tb_db *db, int32_t application_id, const char 
     TB_TRY(tb_db_query_int64(db, "PRAGMA user_version", &version, err));
     TB_TRY(tb_db_query_int64(db, "PRAGMA application_id", &owner, err));
     if (owner != application_id && (owner != 0 || version != 0))
-        return tb_error_set(err, TB_CONFLICT, "the file belongs to another program");
+        return not_ours(err);
     if (version > step_count)
         return tb_error_set(err, TB_CONFLICT,
                             "the file has schema %d, this build knows up to %d: "

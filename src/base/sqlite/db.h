@@ -76,7 +76,8 @@ int64_t tb_db_last_insert_rowid(struct tb_db *db);
 
 /* Brings the schema to version step_count (PRAGMA user_version), in one transaction. Step i
  * changes version i to i + 1. TB_CONFLICT: the file has a higher version or belongs to another
- * application; it is not changed. */
+ * application; it is not changed. err->native is TB_DB_NOT_OURS in the second case. */
+#define TB_DB_NOT_OURS (26 | 200 << 8) /* none of SQLite's codes for a file of another format */
 TB_CHECKED enum tb_code tb_db_migrate(struct tb_db *db, int32_t application_id,
                                       const char *const *steps, int step_count,
                                       struct tb_error *err);

@@ -164,6 +164,7 @@ static void start_consumer(struct one_central *one)
         .clock = &all->clock.clock,
         .random = &all->fake.random,
         .rules = {.currency = "EUR"},
+        .partitions = TEST_PARTITIONS,
         .dead_letter_keep_ms = -1,
     };
     struct tb_error err = {0};
