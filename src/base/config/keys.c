@@ -69,9 +69,7 @@ const struct tb_config_spec tb_config_specs[TB_CONFIG_KEY_COUNT] = {
                               .help = "Copies of each partition of a topic that is created; 0: "
                                       "the broker's own choice."},
     [TB_MONGO_URI] = {"mongo", "uri", "--mongo-uri", TB_CONFIG_TEXT, "", .max = 4096,
-                      .help = "The MongoDB of the read model, mongodb://host:port with its "
-                              "options. Its readPreference is for lists and single orders only; "
-                              "w, journal and readConcernLevel are ours."},
+                      .help = "The MongoDB of the read model, mongodb://host:port/?options."},
     [TB_MONGO_DATABASE] = {"mongo", "database", "--mongo-database", TB_CONFIG_TEXT, "tillbox",
                            .min = 1, .max = 63, .help = "The database of the read model."},
     [TB_MONGO_BULK_SIZE] = {"mongo", "bulk_size", "--mongo-bulk-size", TB_CONFIG_INT, "500",
