@@ -71,10 +71,13 @@ static enum tb_code create_meta(struct tb_store *store, struct tb_error *err)
 
 static enum tb_code write_file_id(struct tb_store *store, struct tb_error *err)
 {
+    TB_CLEANUP(tb_txn_rollback) struct tb_txn txn = {0};
     struct tb_stmt *file_id = &store->stmts[TB_STMT_SET_FILE_ID];
 
+    TB_TRY(tb_txn_begin(&txn, store->db, err));
     tb_stmt_bind_text(file_id, ":file_id", tb_str_of(store->file_id));
-    return tb_stmt_run(file_id, err);
+    TB_TRY(tb_stmt_run(file_id, err));
+    return tb_txn_commit(&txn, err);
 }
 
 enum tb_code tb_store_accept_copy(struct tb_store *store, struct tb_error *err)
