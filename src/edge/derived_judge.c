@@ -24,18 +24,21 @@ static bool exists(const char *path)
 
 /* Judging the log. */
 
-static enum tb_code on_epoch(void *ctx, const char *epoch, int64_t sequence, struct tb_error *err)
+/* store_sequence: so far was the store when a snapshot was read from it. That the log has events
+ * up to it is not said. */
+static enum tb_code on_epoch(void *ctx, const char *epoch, int64_t sequence,
+                             int64_t store_sequence, struct tb_error *err)
 {
     struct tb_derived_state *derived = ctx;
-    int64_t end = 0;
+    int64_t end = 0, known = store_sequence > sequence ? store_sequence : sequence;
 
     if (strcmp(epoch, derived->told.epoch) == 0 && sequence >= derived->told.sequence)
         derived->is_told_known = true;
     TB_TRY(tb_store_epoch_end(derived->options->store, epoch, &end, err));
-    if (sequence > end && !derived->restored) {
+    if (known > end && !derived->restored) {
         derived->restored = true;
         snprintf(derived->lost, sizeof derived->lost,
-                 "of epoch %s event %" PRId64 " is known, the store has %" PRId64, epoch, sequence,
+                 "of epoch %s event %" PRId64 " is known, the store has %" PRId64, epoch, known,
                  end);
     }
     return TB_OK;
@@ -310,7 +313,7 @@ static enum tb_code read_heartbeat(struct tb_derived_state *derived, struct tb_e
         return TB_OK;
     derived->heartbeat_number = note.number;
     return strcmp(note.store_id, derived->store_id) == 0
-               ? on_epoch(derived, note.epoch, note.sequence, err)
+               ? on_epoch(derived, note.epoch, note.sequence, 0, err)
                : TB_OK;
 }
 

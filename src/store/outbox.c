@@ -105,6 +105,12 @@ static enum tb_code find_epoch(struct tb_outbox_reader *reader, int64_t row, str
     return TB_OK;
 }
 
+/* The number of rows up to `row` in the epoch that begins at first_row. */
+static int64_t within_epoch(int64_t row, int64_t first_row)
+{
+    return row >= first_row ? row - first_row + 1 : 0;
+}
+
 enum tb_code tb_outbox_next(struct tb_outbox_reader *reader, struct tb_outbox_row *ret_row,
                             bool *ret_more, struct tb_error *err)
 {
@@ -122,6 +128,8 @@ enum tb_code tb_outbox_next(struct tb_outbox_reader *reader, struct tb_outbox_ro
     TB_TRY(find_epoch(reader, is_order ? INT64_MAX - 1 : ret_row->row, err));
     memcpy(ret_row->epoch, reader->epoch, sizeof ret_row->epoch);
     ret_row->sequence = is_order ? 0 : ret_row->row - reader->epoch_first + 1;
+    ret_row->store_sequence =
+        is_order ? within_epoch(tb_stmt_int64(rows, 9), reader->epoch_first) : 0;
     ret_row->event_id = tb_stmt_text(rows, 1);
     ret_row->order_id = tb_stmt_text(rows, 2);
     ret_row->type = tb_stmt_text(rows, 3);
@@ -191,12 +199,6 @@ void tb_outbox_unconfigured_text(const struct tb_outbox_cursor *cursor,
              "%" PRId64 " event%s for the log %s, which is not configured: configure it again, "
              "or `tillbox link forget %s`",
              cursor->pending, one ? " waits" : "s wait", cursor->name, cursor->name);
-}
-
-/* The number of rows up to `row` in the epoch that begins at first_row. */
-static int64_t within_epoch(int64_t row, int64_t first_row)
-{
-    return row >= first_row ? row - first_row + 1 : 0;
 }
 
 enum tb_code tb_outbox_read_status(struct tb_outbox_reader *reader, const char *cursor_name,

@@ -24,6 +24,8 @@ struct tb_outbox_row {
     int64_t row; /* position in the outbox, over all epochs */
     char epoch[TB_EPOCH_SIZE];
     int64_t sequence; /* within the epoch, from 1 */
+    /* Of a snapshot: the last sequence that the store had given when it was read; else 0. */
+    int64_t store_sequence;
     struct tb_str event_id, order_id, type, payload;
     struct tb_str traceparent; /* absent: none */
     struct tb_str customer_id; /* of the order; absent: none, or tb_outbox_include_customers was

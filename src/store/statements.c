@@ -203,7 +203,8 @@ static const char *const sql[TB_STMT_COUNT] = {
         " substr(doc, 1, length(doc) - 1) || (SELECT CASE count(*) WHEN 0 THEN ''"
         "  ELSE ',\"earlierEpochs\":' || json_group_array(epoch) END FROM (SELECT epoch FROM"
         "  (SELECT epoch, first_row FROM epochs ORDER BY first_row DESC LIMIT 8 OFFSET 1)"
-        "  ORDER BY first_row)) || '}', json_extract(doc, '$.customerId')"
+        "  ORDER BY first_row)) || '}', json_extract(doc, '$.customerId'),"
+        " coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'outbox'), 0)"
         " FROM orders WHERE number BETWEEN :first AND :last ORDER BY number LIMIT :limit",
     [TB_STMT_OUTBOX_DELIVERED_AT] = "SELECT partition, checked, offset, event_id, row"
                                     " FROM delivered WHERE cursor = :name"

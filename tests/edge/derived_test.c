@@ -171,7 +171,7 @@ static void change_file(const char *name, enum tb_db_mode mode, const char *sql)
     " FROM records_1_" p " HAVING count(*) > 0;"                                                  \
     "INSERT INTO marks SELECT 1, " p ", 5, max(offset) FROM records_1_" p " HAVING count(*) > 0;"
 static const char old_log[] =
-    "DROP TABLE offsets; DROP TABLE marks;"
+    "DROP TABLE offsets; DROP TABLE marks; ALTER TABLE sequences DROP COLUMN store_sequence;"
     "CREATE TABLE topics("
     " id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, partitions INTEGER NOT NULL) STRICT;"
     "INSERT INTO topics VALUES(1, 'order-events', 6);"
@@ -185,8 +185,9 @@ static const char old_log[] =
         OLD_PARTITION("4")
             OLD_PARTITION("5") "DROP TABLE records;"
                                "PRAGMA user_version = 3; PRAGMA application_id = 1952599111;";
-static const char old_view[] = "INSERT OR REPLACE INTO offsets SELECT value, 21 + value"
-                               " FROM json_each('[0,1,2,3,4,5]'); PRAGMA user_version = 5;";
+static const char old_view[] =
+    "DROP TABLE store_sequences; INSERT OR REPLACE INTO offsets SELECT value, 21 + value"
+    " FROM json_each('[0,1,2,3,4,5]'); PRAGMA user_version = 5;";
 
 static void make_old(const char *name)
 {
@@ -613,6 +614,44 @@ START_TEST(a_view_of_an_earlier_log)
 }
 END_TEST
 
+/* Log and view were made anew by snapshots alone, because the outbox has no row any more. Then the
+ * store is put back: only the snapshots show how far it was. _i 1: the log is lost, too, so that
+ * the view must show it. */
+START_TEST(a_store_from_before_the_snapshots)
+{
+    char kept[128], id[TB_UUID_SIZE];
+
+    till_open(&till);
+    fixture_place(&till.f, id);
+    till.row++;
+    till_catch_up(&till);
+    till_stop(&till);
+    keep_files(kept);
+    till_start(&till);
+    till_change(&till, id);
+    till_sell(&till, 3);
+    till_catch_up(&till);
+    for (int hour = 0; hour < 48; hour++)
+        till_pass_hour(&till);
+    till_stop(&till);
+    remove_file("log.db");
+    remove_file("view.db");
+    till_start(&till);
+    till_recover(&till);
+    till_stop(&till);
+    if (_i == 1)
+        remove_file("log.db");
+    copy_file(kept, till.f.dir, "store.db");
+    till_start(&till);
+    ck_assert_int_eq(files_aside("view.db"), 1);
+    ck_assert(is_noted());
+    till_recover(&till);
+    check_view();
+    till_close(&till);
+    tmpdir_remove(kept);
+}
+END_TEST
+
 /* The same before the new log has its first record: its offsets will be those that the dead
  * letters of the old view have. */
 START_TEST(a_view_beside_an_empty_log)
@@ -936,6 +975,7 @@ int main(void)
                         STORE_OLDER_IN_PLACE * WHAT_COUNT * WHAT_COUNT, COMBINATIONS);
     tcase_add_test(single, a_view_of_an_earlier_log);
     tcase_add_test(single, a_view_beside_an_empty_log);
+    tcase_add_loop_test(single, a_store_from_before_the_snapshots, 0, 2);
     tcase_add_loop_test(single, a_file_of_another_kind, 0, 2);
     tcase_add_loop_test(single, the_last_heartbeat_knows_more, 0, 2);
     tcase_add_test(single, a_malformed_heartbeat);

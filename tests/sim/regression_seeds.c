@@ -28,5 +28,8 @@ const struct regression_seed regression_seeds[] = {
     /* A view with dead letters of a lost log came back beside an empty log, which gave the ids of
      * those dead letters a second time. */
     {SIM_EMBEDDED, 2267},
+    /* The store was put back, and only snapshots showed how far it had been. */
+    {SIM_EMBEDDED, 107813},
+    {SIM_EMBEDDED, 112839},
 };
 const size_t regression_seed_count = sizeof regression_seeds / sizeof *regression_seeds;

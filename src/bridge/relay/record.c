@@ -17,7 +17,8 @@ void tb_relay_record_build(struct tb_relay_record *built, struct tb_str source,
     };
     tb_time_format(row->occurred_at_ms, built->time);
     /* The zeroes in front make the text sort like the number, as CloudEvents demands. */
-    tb_put_digits(built->sequence, row->sequence, TB_SEQUENCE_DIGITS);
+    tb_put_digits(built->sequence, row->sequence > 0 ? row->sequence : row->store_sequence,
+                  TB_SEQUENCE_DIGITS);
     tb_put_digits(built->version, row->version, TB_SEQUENCE_DIGITS);
     size_t zeroes = strspn(built->version, "0");
     if (zeroes == TB_SEQUENCE_DIGITS)
@@ -28,8 +29,10 @@ void tb_relay_record_build(struct tb_relay_record *built, struct tb_str source,
     add(built, TB_STR("ce_type"), row->type);
     add(built, TB_STR("ce_time"), tb_str_of(built->time));
     add(built, TB_STR("ce_subject"), row->order_id);
-    if (row->sequence > 0) /* a snapshot has no place in the outbox */
-        add(built, TB_STR("ce_sequence"), (struct tb_str){built->sequence, TB_SEQUENCE_DIGITS});
+    /* A snapshot has no place in the outbox, but tells how far its store was. */
+    if (row->sequence > 0 || row->store_sequence > 0)
+        add(built, row->sequence > 0 ? TB_STR("ce_sequence") : TB_STR("ce_storesequence"),
+            (struct tb_str){built->sequence, TB_SEQUENCE_DIGITS});
     add(built, TB_STR("ce_epoch"), tb_str_of(row->epoch));
     add(built, TB_STR("ce_orderversion"),
         (struct tb_str){built->version + zeroes, TB_SEQUENCE_DIGITS - zeroes});

@@ -98,6 +98,8 @@ struct tb_plan_outcome {
 struct tb_plan_snapshot {
     const char *order_id;
     int64_t version, offset;
+    char epoch[17];         /* "": the record does not show it */
+    int64_t store_sequence; /* the last one of its store in the epoch; 0: not shown */
 };
 /* A type that this build does not know, and the number of its events. */
 struct tb_plan_unknown_type {

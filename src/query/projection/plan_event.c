@@ -152,16 +152,22 @@ static enum tb_code add_snapshot(struct tb_planning *run, const struct tb_plan_i
                                  const struct tb_planned_order *planned, struct tb_error *err)
 {
     struct tb_plan *plan = run->plan;
+    struct tb_plan_snapshot *snapshot;
 
     if (!plan->snapshots)
         plan->snapshots = tb_arena_array(&plan->arena, run->batch->count, sizeof *plan->snapshots);
     if (!plan->snapshots)
         return tb_plan_out_of_memory(err);
-    plan->snapshots[plan->snapshot_count++] = (struct tb_plan_snapshot){
-        planned->order.order_id,
-        input->event.version < planned->order.version ? input->event.version
-                                                      : planned->order.version,
-        input->record->offset};
+    snapshot = &plan->snapshots[plan->snapshot_count++];
+    *snapshot = (struct tb_plan_snapshot){
+        .order_id = planned->order.order_id,
+        .version = input->event.version < planned->order.version ? input->event.version
+                                                                 : planned->order.version,
+        .offset = input->record->offset,
+    };
+    memcpy(snapshot->epoch, input->epoch, sizeof snapshot->epoch);
+    if (!tb_plan_parse_number(input->headers.store_sequence, &snapshot->store_sequence))
+        snapshot->store_sequence = 0;
     return TB_OK;
 }
 

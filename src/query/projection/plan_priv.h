@@ -19,7 +19,7 @@ void tb_plan_insert(struct tb_plan *plan, struct tb_planned_order *fresh);
 /* record_headers.c */
 /* The headers that a plan reads; absent ones are {NULL, 0}. type is ce_type, else eventType. */
 struct tb_plan_headers {
-    struct tb_str type, legacy_type, id, source, subject, version, sequence, epoch;
+    struct tb_str type, legacy_type, id, source, subject, version, sequence, store_sequence, epoch;
     struct tb_str replay_of, redriven;
 };
 void tb_plan_read_headers(const struct tb_record *record, struct tb_plan_headers *ret_headers);

@@ -16,6 +16,7 @@ void tb_plan_read_headers(const struct tb_record *record, struct tb_plan_headers
         {{"ce_source", 9}, offsetof(struct tb_plan_headers, source)},
         {{"ce_subject", 10}, offsetof(struct tb_plan_headers, subject)},
         {{"ce_sequence", 11}, offsetof(struct tb_plan_headers, sequence)},
+        {{"ce_storesequence", 16}, offsetof(struct tb_plan_headers, store_sequence)},
         {{"ce_epoch", 8}, offsetof(struct tb_plan_headers, epoch)},
         {{"ce_orderversion", 15}, offsetof(struct tb_plan_headers, version)},
         {{"eventType", 9}, offsetof(struct tb_plan_headers, legacy_type)},

@@ -80,7 +80,10 @@ enum tb_code tb_view_sqlite_each_epoch(struct tb_view *view, tb_view_epoch_fn *e
     bool row = false;
 
     TB_TRY(tb_stmt_prepare(&stmt, db_of(view),
-                           "SELECT epoch, max(sequence) FROM orders WHERE epoch <> ''"
+                           "SELECT epoch, max(sequence), max(store_sequence) FROM"
+                           " (SELECT epoch, sequence, 0 AS store_sequence FROM orders"
+                           "   WHERE epoch <> ''"
+                           "  UNION ALL SELECT epoch, 0, sequence FROM store_sequences)"
                            " GROUP BY epoch",
                            err));
     for (;;) {
@@ -88,7 +91,7 @@ enum tb_code tb_view_sqlite_each_epoch(struct tb_view *view, tb_view_epoch_fn *e
         if (!row)
             return TB_OK;
         TB_TRY(each(ctx, tb_stmt_copy_text(&stmt, 0, epoch, sizeof epoch), tb_stmt_int64(&stmt, 1),
-                    err));
+                    tb_stmt_int64(&stmt, 2), err));
     }
 }
 

@@ -65,6 +65,9 @@ static const char *const schema[] = {
     "UPDATE dead_letters SET partition = 0,"
     " \"offset\" = 1000000000000 + 6 * \"offset\" + partition,"
     " last_offset = 1000000000000 + 6 * last_offset + partition WHERE partition > 0;",
+    /* How far the store was, by epoch, when it sent the snapshots that are here. */
+    "CREATE TABLE store_sequences(epoch TEXT PRIMARY KEY, sequence INTEGER NOT NULL) STRICT,"
+    " WITHOUT ROWID;",
 };
 
 /* The row exists already if a plan is committed again after TB_UNKNOWN, or if a snapshot has
@@ -96,6 +99,9 @@ static const char load_sql[] =
 static const char set_offset_sql[] =
     "INSERT INTO offsets(partition, next) VALUES(:partition, :next)"
     " ON CONFLICT(partition) DO UPDATE SET next = excluded.next WHERE excluded.next > next";
+static const char put_store_sequence_sql[] =
+    "INSERT INTO store_sequences(epoch, sequence) VALUES(:epoch, :sequence)"
+    " ON CONFLICT DO UPDATE SET sequence = max(sequence, excluded.sequence)";
 const char *const tb_view_sqlite_offset_sql =
     "SELECT next FROM offsets WHERE partition = :partition";
 
@@ -243,6 +249,23 @@ static enum tb_code write_order(struct tb_view_sqlite *view,
     return tb_stmt_run(stmt, err);
 }
 
+static enum tb_code write_store_sequences(struct tb_view_sqlite *view, const struct tb_plan *plan,
+                                          struct tb_error *err)
+{
+    struct tb_stmt *stmt = &view->stmts.put_store_sequence;
+
+    for (size_t i = 0; i < plan->snapshot_count; i++) {
+        const struct tb_plan_snapshot *snapshot = &plan->snapshots[i];
+
+        if (snapshot->store_sequence == 0 || snapshot->epoch[0] == '\0')
+            continue;
+        tb_stmt_bind_text(stmt, ":epoch", tb_str_of(snapshot->epoch));
+        tb_stmt_bind_int64(stmt, ":sequence", snapshot->store_sequence);
+        TB_TRY(tb_stmt_run(stmt, err));
+    }
+    return TB_OK;
+}
+
 static enum tb_code view_commit(struct tb_view *base, const struct tb_plan *plan,
                                 struct tb_error *err)
 {
@@ -257,6 +280,7 @@ static enum tb_code view_commit(struct tb_view *base, const struct tb_plan *plan
         tb_give_way();
     }
     TB_TRY(tb_view_sqlite_write_dead_letters(view, plan, err));
+    TB_TRY(write_store_sequences(view, plan, err));
     tb_stmt_bind_int64(&view->stmts.set_offset, ":partition", plan->partition);
     tb_stmt_bind_int64(&view->stmts.set_offset, ":next", plan->next_offset);
     TB_TRY(tb_stmt_run(&view->stmts.set_offset, err));
@@ -325,6 +349,7 @@ static void declare_statements(struct tb_view_sqlite *view)
         {&view->stmts.load, load_sql},
         {&view->stmts.set_offset, set_offset_sql},
         {&view->stmts.offset, tb_view_sqlite_offset_sql},
+        {&view->stmts.put_store_sequence, put_store_sequence_sql},
     };
 
     tb_view_sqlite_declare(view->db, all, sizeof all / sizeof *all);

@@ -33,9 +33,10 @@ TB_CHECKED enum tb_code tb_view_sqlite_claim(struct tb_view *view,
 /* As tb_db_check. */
 TB_CHECKED enum tb_code tb_view_sqlite_check(struct tb_view *view, struct tb_error *err);
 /* The rest is slow: it reads the whole view. Calls each with every epoch that an order of the view
- * was changed in last, and the highest sequence of that, until each returns an error. */
+ * was changed in last, or a snapshot is of, the highest sequence of these changes, and the highest
+ * ce_storesequence of these snapshots (0: none), until each returns an error. */
 typedef enum tb_code tb_view_epoch_fn(void *ctx, const char *epoch, int64_t sequence,
-                                      struct tb_error *err);
+                                      int64_t store_sequence, struct tb_error *err);
 TB_CHECKED enum tb_code tb_view_sqlite_each_epoch(struct tb_view *view, tb_view_epoch_fn *each,
                                                   void *ctx, struct tb_error *err);
 /* The highest order number that the node has given, as far as the view knows; 0: none. */

@@ -42,7 +42,7 @@ struct tb_view_sqlite {
     struct tb_db *db;      /* owned */
     struct tb_buf scratch; /* the document or the packed headers of the row being written */
     struct {
-        struct tb_stmt insert, update, load, set_offset, offset;
+        struct tb_stmt insert, update, load, set_offset, offset, put_store_sequence;
         struct tb_stmt insert_dead_letter, set_replayed, overtake, drop;
         struct tb_stmt dead_letter_status, expire;
         struct tb_stmt redrivable, dead_letter;

@@ -91,6 +91,27 @@ START_TEST(the_headers_are_those_of_every_release)
 }
 END_TEST
 
+START_TEST(a_snapshot_tells_how_far_its_store_is)
+{
+    struct tb_relay_record room;
+    struct tb_outbox_row row = {.epoch = "0123456789abcdef",
+                                .store_sequence = 42,
+                                .version = 3,
+                                .event_id = TB_STR("01890000-0000-7000-8000-000000000001"),
+                                .order_id = TB_STR("01890000-0000-7000-8000-000000000002"),
+                                .type = TB_STR("OrderSnapshot.v1"),
+                                .payload = TB_STR("{}")};
+
+    tb_relay_record_build(&room, TB_STR("/nodes/till1"), &row);
+    ck_assert_ptr_null(tb_record_header(&room.record, "ce_sequence").ptr);
+    ck_assert(tb_str_eq(tb_record_header(&room.record, "ce_storesequence"),
+                        TB_STR("00000000000000000042")));
+    row.store_sequence = 0; /* the epoch has no event yet */
+    tb_relay_record_build(&room, TB_STR("/nodes/till1"), &row);
+    ck_assert_ptr_null(tb_record_header(&room.record, "ce_storesequence").ptr);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("relay_record");
@@ -99,6 +120,7 @@ int main(void)
     tcase_add_test(tc, the_overhead_is_bounded);
     tcase_add_test(tc, the_key_is_the_customer_if_there_is_one);
     tcase_add_test(tc, the_headers_are_those_of_every_release);
+    tcase_add_test(tc, a_snapshot_tells_how_far_its_store_is);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }

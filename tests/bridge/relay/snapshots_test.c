@@ -63,6 +63,8 @@ static void check_snapshot(const struct tb_record *record, int64_t number)
     ck_assert(tb_str_eq(tb_json_string(tb_json_get(json, "orderId")), record->key));
     ck_assert_int_eq(version_of(record), number <= CHANGES ? 2 : 1);
     ck_assert_ptr_null(tb_record_header(record, "ce_sequence").ptr);
+    ck_assert_int_eq(strtoll(tb_record_header(record, "ce_storesequence").ptr, NULL, 10),
+                     f.store->last_row);
     ck_assert_uint_eq(tb_record_header(record, "ce_epoch").len, 16);
     ck_assert_uint_eq(tb_record_header(record, "ce_id").len, 36);
     tb_json_free(json);

@@ -25,6 +25,8 @@ static const char *const steps[] = {
     " WITHOUT ROWID;"
     /* When the node had that uptime, the log ended before offset `next`. */
     "CREATE TABLE marks(uptime_ms INTEGER PRIMARY KEY, next INTEGER NOT NULL) STRICT;",
+    /* The highest ce_storesequence of an epoch. */
+    "ALTER TABLE sequences ADD COLUMN store_sequence INTEGER NOT NULL DEFAULT 0;",
 };
 
 /* Runs `before`, the name of the old partition's table, and `after`. */
@@ -156,9 +158,10 @@ static enum tb_code connect_file(struct tb_log_inproc *log, struct tb_error *err
                            " ON CONFLICT DO UPDATE SET next = excluded.next",
                            err));
     TB_TRY(tb_stmt_prepare(&log->put_sequence, log->db,
-                           "INSERT INTO sequences(epoch, sequence) VALUES(:epoch, :sequence)"
-                           " ON CONFLICT DO UPDATE SET"
-                           " sequence = max(sequence, excluded.sequence)",
+                           "INSERT INTO sequences(epoch, sequence, store_sequence)"
+                           " VALUES(:epoch, :sequence, :store_sequence) ON CONFLICT DO UPDATE"
+                           " SET sequence = max(sequence, excluded.sequence),"
+                           " store_sequence = max(store_sequence, excluded.store_sequence)",
                            err));
     /* After a reconnect the offsets in memory are newer than those in the file. */
     return again ? TB_OK : load_offsets(log, err);

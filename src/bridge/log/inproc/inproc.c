@@ -129,13 +129,17 @@ enum tb_code tb_log_inproc_each_epoch(struct tb_log_inproc *log, tb_log_epoch_fn
     char epoch[TB_INPROC_EPOCH_MAX + 1];
     bool row = false;
 
-    TB_TRY(tb_stmt_prepare(&stmt, log->db, "SELECT epoch, sequence FROM sequences", err));
+    TB_TRY(tb_stmt_prepare(&stmt, log->db,
+                           log->partitioned ? "SELECT epoch, sequence, 0 FROM sequences"
+                                            : "SELECT epoch, sequence, store_sequence"
+                                              " FROM sequences",
+                           err));
     for (;;) {
         TB_TRY(tb_stmt_step(&stmt, &row, err));
         if (!row)
             return TB_OK;
         TB_TRY(each(ctx, tb_stmt_copy_text(&stmt, 0, epoch, sizeof epoch), tb_stmt_int64(&stmt, 1),
-                    err));
+                    tb_stmt_int64(&stmt, 2), err));
     }
 }
 

@@ -50,10 +50,10 @@ const struct tb_log_origin *tb_log_inproc_origin(const struct tb_log_inproc *log
 TB_CHECKED enum tb_code tb_log_inproc_set_origin(struct tb_log_inproc *log,
                                                  const struct tb_log_origin *origin,
                                                  struct tb_error *err);
-/* Calls each with every ce_epoch that was ever appended, and its highest ce_sequence, until each
- * returns an error. Call it before the writer is used. */
+/* Calls each with every ce_epoch that was ever appended, and its highest ce_sequence and
+ * ce_storesequence (0: none), until each returns an error. Call it before the writer is used. */
 typedef enum tb_code tb_log_epoch_fn(void *ctx, const char *epoch, int64_t sequence,
-                                     struct tb_error *err);
+                                     int64_t store_sequence, struct tb_error *err);
 TB_CHECKED enum tb_code tb_log_inproc_each_epoch(struct tb_log_inproc *log, tb_log_epoch_fn *each,
                                                  void *ctx, struct tb_error *err);
 /* The highest ce_sequence that was ever appended with this ce_epoch; 0: none. Call it before the

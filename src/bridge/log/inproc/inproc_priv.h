@@ -32,11 +32,12 @@ struct inproc_group {
     int64_t stored;            /* writer: in the file */
     char name[];
 };
-/* The highest sequence of one epoch: in memory and in the file. */
+/* The highest sequences of one epoch, and whether the file has them. */
 struct inproc_sequence {
     char epoch[TB_INPROC_EPOCH_MAX];
     size_t epoch_len;
-    int64_t high, stored;
+    int64_t high, store_high; /* ce_sequence, ce_storesequence */
+    bool unstored;
 };
 
 struct inproc_writer;

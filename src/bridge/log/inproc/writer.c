@@ -30,13 +30,22 @@ static enum tb_code put_sequence(struct inproc_writer *writer, struct tb_error *
     struct inproc_sequence *sequence = &writer->sequence;
     struct tb_stmt *put = &writer->log->put_sequence;
 
-    if (sequence->high <= sequence->stored)
+    if (!sequence->unstored)
         return TB_OK;
     tb_stmt_bind_text(put, ":epoch", (struct tb_str){sequence->epoch, sequence->epoch_len});
     tb_stmt_bind_int64(put, ":sequence", sequence->high);
+    tb_stmt_bind_int64(put, ":store_sequence", sequence->store_high);
     TB_TRY(tb_stmt_run(put, err));
-    sequence->stored = sequence->high;
+    sequence->unstored = false;
     return TB_OK;
+}
+
+static void raise(struct inproc_sequence *sequence, int64_t *high, int64_t number)
+{
+    if (number <= *high)
+        return;
+    *high = number;
+    sequence->unstored = true;
 }
 
 static enum tb_code note_sequence(struct inproc_writer *writer, const struct tb_record *record,
@@ -44,18 +53,20 @@ static enum tb_code note_sequence(struct inproc_writer *writer, const struct tb_
 {
     struct inproc_sequence *sequence = &writer->sequence;
     struct tb_str epoch = tb_record_header(record, "ce_epoch");
+    struct tb_str store_sequence = tb_record_header(record, "ce_storesequence");
     int64_t number;
 
     if (epoch.len == 0 || epoch.len > TB_INPROC_EPOCH_MAX ||
-        !tb_quantity_parse(tb_record_header(record, "ce_sequence"), tb_unit_none, &number))
+        !tb_quantity_parse(store_sequence.ptr ? store_sequence
+                                              : tb_record_header(record, "ce_sequence"),
+                           tb_unit_none, &number))
         return TB_OK;
     if (!tb_str_eq(epoch, (struct tb_str){sequence->epoch, sequence->epoch_len})) {
         TB_TRY(put_sequence(writer, err));
         *sequence = (struct inproc_sequence){.epoch_len = epoch.len};
         memcpy(sequence->epoch, epoch.ptr, epoch.len);
     }
-    if (number > sequence->high)
-        sequence->high = number;
+    raise(sequence, store_sequence.ptr ? &sequence->store_high : &sequence->high, number);
     return TB_OK;
 }
 
