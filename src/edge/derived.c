@@ -53,7 +53,9 @@ static enum tb_code report_numbers(struct tb_derived_state *derived, int64_t kno
     if (derived->restored)
         snprintf(why, sizeof why, "it was put back in time (%s)", derived->lost);
     else if (tb_store_is_copy(derived->options->store))
-        snprintf(why, sizeof why, "it is a copy");
+        snprintf(why, sizeof why, "it is a copy, or was put back from one");
+    else if (tb_derived_store_is_missing(derived))
+        snprintf(why, sizeof why, "it was missing and begins anew");
     else if (derived->is_told_known)
         snprintf(why, sizeof why, "it is new");
     else
@@ -117,11 +119,12 @@ static enum tb_code begin_after_restore(struct tb_derived_state *derived, struct
 static enum tb_code raise_numbers(struct tb_derived_state *derived, struct tb_error *err)
 {
     struct tb_store *store = derived->options->store;
-    int64_t known = derived->heartbeat_number;
+    int64_t known = derived->noted_number;
 
     if (derived->log_state.bad || derived->view_state.bad)
         TB_TRY(tb_derived_known_number(derived, &known, err));
-    if (known > tb_store_last_number(store) || tb_store_is_copy(store) || !derived->is_told_known)
+    if (known > tb_store_last_number(store) || tb_store_is_copy(store) ||
+        !derived->is_told_known || tb_derived_store_is_missing(derived))
         TB_TRY(report_numbers(derived, known, err));
     if (tb_store_is_copy(store))
         TB_TRY(request_for_kafka(store, err));
@@ -294,7 +297,6 @@ static enum tb_code open_all(struct tb_derived_state *derived, struct tb_error *
     TB_TRY(name_log(derived, base, err));
     TB_TRY(remember_log(derived, err));
     TB_TRY(connect_view(derived, err));
-    TB_TRY(tb_store_accept_copy(derived->options->store, err));
     tb_derived_remove_marker(derived);
     if (derived->restored)
         tb_heartbeat_note_remove(derived->options->folder);

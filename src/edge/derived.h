@@ -21,6 +21,7 @@ struct tb_derived_options {
     const char *folder; /* of log.db, view.db and views.db */
     const char *node;
     struct tb_store *store;
+    const struct tb_folder_identity *identity; /* of the folder; NULL: not known */
     const struct tb_clock *clock;
     const struct tb_random *random;
     /* Everything of log and view is read, and what cannot be read after all is set aside, too. */

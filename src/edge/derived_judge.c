@@ -311,14 +311,24 @@ static enum tb_code read_heartbeat(struct tb_derived_state *derived, struct tb_e
 
     if (!tb_heartbeat_note_read(derived->options->folder, &note))
         return TB_OK;
-    derived->heartbeat_number = note.number;
+    if (note.number > derived->noted_number)
+        derived->noted_number = note.number;
     return strcmp(note.store_id, derived->store_id) == 0
                ? on_epoch(derived, note.epoch, note.sequence, 0, err)
                : TB_OK;
 }
 
+bool tb_derived_store_is_missing(const struct tb_derived_state *derived)
+{
+    const struct tb_folder_identity *identity = derived->options->identity;
+
+    return tb_store_is_new(derived->options->store) && identity && identity->present[0];
+}
+
 enum tb_code tb_derived_judge(struct tb_derived_state *derived, struct tb_error *err)
 {
+    if (derived->options->identity)
+        derived->noted_number = derived->options->identity->last_number;
     TB_TRY(
         tb_store_cursor_position(derived->options->store, TB_CURSOR_INPROC, &derived->told, err));
     derived->is_told_known = derived->told.sequence == 0;

@@ -70,7 +70,7 @@ static enum tb_code read_log(struct tb_derived_state *derived, int64_t *number,
 enum tb_code tb_derived_known_number(struct tb_derived_state *derived, int64_t *ret_number,
                                      struct tb_error *err)
 {
-    int64_t in_log = derived->heartbeat_number, in_view = 0;
+    int64_t in_log = derived->noted_number, in_view = 0;
 
     if (derived->view &&
         tb_view_sqlite_last_number(derived->view, derived->options->node, &in_view, err) != TB_OK)

@@ -31,7 +31,9 @@ struct tb_derived_state {
     struct tb_store_position told; /* what the log has acknowledged, as the store says */
     bool is_told_known; /* log or view have that event: the store was not put back since then */
     bool restored; /* log, view or the last heartbeat know events that the store does not have */
-    int64_t heartbeat_number; /* of the last one that Kafka has acknowledged; 0: not known */
+    /* The highest one that the last heartbeat that Kafka has acknowledged, or the folder's
+     * identity tells; 0: not known. */
+    int64_t noted_number;
     char lost[TB_DERIVED_REASON_SIZE];
 };
 
@@ -41,6 +43,8 @@ void tb_derived_condemn(struct tb_derived_finding *finding, const char *format, 
 /* True: the error condemns the file, and is cleared. */
 bool tb_derived_condemn_for(const struct tb_derived_state *derived,
                             struct tb_derived_finding *finding, struct tb_error *err);
+/* True: the folder had another store, and this one has just been made. */
+bool tb_derived_store_is_missing(const struct tb_derived_state *derived);
 /* Opens log and view, as far as they are not damaged, and compares them with the store. */
 TB_CHECKED enum tb_code tb_derived_judge(struct tb_derived_state *derived, struct tb_error *err);
 /* True: the view's offsets are of this log. */

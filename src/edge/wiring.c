@@ -1,6 +1,7 @@
 #include "edge/wiring.h"
 #include "base/diag/diag.h"
 #include "base/sqlite/wal_backlog.h"
+#include "edge/identity.h"
 #include "edge/link_status.h"
 #include <stdio.h>
 
@@ -217,13 +218,39 @@ static void release_outages(struct edge *edge)
     tb_outage_release(&edge->relay_outage);
 }
 
+/* Without a new identity the till runs as well: only a copy of the store from before this moment
+ * would not be noticed. But what is a copy now must not be one for ever. */
+static enum tb_code renew_identity(struct edge *edge, struct tb_store *store, struct tb_error *err)
+{
+    const char *folder = tb_data_dir_path(edge->dir);
+    bool is_copy = tb_store_is_copy(store);
+    enum tb_code code = tb_identity_renew(folder, store, &tb_random_system, &edge->identity, err);
+
+    if (code == TB_OK || is_copy)
+        return code;
+    tb_diag(TB_DIAG_WARN, "edge.identity",
+            "%s has no new identity, so a store that is put back in place may not be noticed: %s",
+            folder, err->text);
+    *err = (struct tb_error){0};
+    return TB_OK;
+}
+
+/* After a clean stop, so that a copy from before is noticed. What is in the way was reported. */
+static void renew_identity_at_stop(struct edge *edge)
+{
+    struct tb_error err = {0};
+
+    if (edge->shared.api && tb_writer_healthy(edge->writer))
+        (void)renew_identity(edge, tb_writer_store(edge->writer), &err);
+}
+
 static enum tb_code open_files(struct edge *edge, struct tb_error *err)
 {
     const struct tb_config *config = edge->shared.config;
     const struct tb_store_options options = {
         .path = edge->store_path,
         .node = tb_config_text(config, TB_NODE_NAME),
-        .folder_id = tb_data_dir_identity(edge->dir),
+        .folder = &edge->identity,
         .clock = &tb_clock_system,
         .random = &tb_random_system,
         .day_start_minutes = (int)tb_config_int(config, TB_NODE_DAY_START),
@@ -233,6 +260,7 @@ static enum tb_code open_files(struct edge *edge, struct tb_error *err)
     struct tb_derived_options derived = {
         .folder = tb_data_dir_path(edge->dir),
         .node = options.node,
+        .identity = &edge->identity,
         .clock = &tb_clock_system,
         .random = &tb_random_system,
         .gives_up_reading = edge->gives_up_reading,
@@ -240,11 +268,14 @@ static enum tb_code open_files(struct edge *edge, struct tb_error *err)
     struct tb_store *store = NULL;
     enum tb_code code;
 
+    tb_folder_identity_read(derived.folder, &edge->identity);
     TB_TRY(tb_store_open(&options, &store, err));
     edge->forced_offline = tb_store_forced_offline(store);
     edge->uptime = tb_store_uptime(store);
     derived.store = store;
     code = tb_derived_open(&derived, &edge->derived, err);
+    if (code == TB_OK)
+        code = renew_identity(edge, store, err);
     if (code == TB_OK)
         code = open_writer(edge, store, err); /* from then on the writer owns the store */
     if (code != TB_OK)
@@ -397,6 +428,7 @@ void tb_edge_close(void *ctx)
 {
     struct edge *edge = ctx;
 
+    renew_identity_at_stop(edge);
     tb_api_free(edge->shared.api);
     tb_file_watch_free(edge->file_watch);
     tb_outbox_reader_free(edge->api_outbox);

@@ -31,6 +31,7 @@ struct edge_checkpoint_outage {
 struct edge {
     struct tb_view_wiring shared; /* first: its address is the edge's, and the ctx of callbacks */
     struct tb_data_dir *dir;
+    struct tb_folder_identity identity;
     char store_path[PATH_SIZE];
     struct tb_writer *writer; /* owns the store */
     struct tb_relay_resend_options resend;

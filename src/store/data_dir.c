@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #define LOCK_NAME "lock"
-#define IDENTITY_NAME "identity"
 #define BALLAST_NAME "ballast"
 #define BALLAST_PART_BYTES (16 * 1024)
 /* Longest text in the lock file: "pid 4711 at 127.0.0.1:8081". */
@@ -23,7 +22,6 @@ struct tb_data_dir {
     int lock_fd;
     int ballast_fd;      /* -1: the file cannot be made */
     const char *warning; /* NULL: none */
-    char identity[TB_FOLDER_ID_SIZE];
 };
 
 /* From linux/magic.h and the kernel's sources. */
@@ -153,30 +151,6 @@ static enum tb_code check_file_system(struct tb_data_dir *dir, bool any, struct 
     return TB_OK;
 }
 
-/* Without a place for the file, or its time, a copy is told by the store's own inode number only.
- */
-static void read_identity(struct tb_data_dir *dir)
-{
-    char path[PATH_MAX + sizeof "/" IDENTITY_NAME];
-    struct tb_error err = {0};
-    struct stat st;
-    int fd;
-
-    snprintf(path, sizeof path, "%s/" IDENTITY_NAME, dir->path);
-    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0) {
-        fd = open(path, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-        if (fd >= 0)
-            (void)sync_folder(dir->path, &err); /* if it is lost, the next start sees a copy */
-    }
-    if (fd < 0)
-        return;
-    if (fstat(fd, &st) == 0)
-        snprintf(dir->identity, sizeof dir->identity, "%llu-%lld.%09ld",
-                 (unsigned long long)st.st_ino, (long long)st.st_ctim.tv_sec, st.st_ctim.tv_nsec);
-    close(fd);
-}
-
 /* Returns an error with the text that the owner of the lock has written into the file. */
 static enum tb_code report_owner(struct tb_data_dir *dir, struct tb_error *err)
 {
@@ -249,7 +223,6 @@ static enum tb_code open_folder(struct tb_data_dir *dir, const char *path, bool 
     TB_TRY(take_lock(dir, err));
     tb_data_dir_write_owner(dir, NULL);
     release_ballast_if_full(dir);
-    read_identity(dir);
     return TB_OK;
 }
 
@@ -286,11 +259,6 @@ void tb_data_dir_free(struct tb_data_dir *dir)
 const char *tb_data_dir_path(const struct tb_data_dir *dir)
 {
     return dir->path;
-}
-
-const char *tb_data_dir_identity(const struct tb_data_dir *dir)
-{
-    return dir->identity;
 }
 
 const char *tb_data_dir_warning(const struct tb_data_dir *dir)

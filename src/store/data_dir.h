@@ -2,9 +2,6 @@
  *
  * It has a file "ballast" of TB_BALLAST_BYTES, which is emptied when the folder is opened on a
  * full disk: SQLite cannot open a database without room for the WAL's index (store.db-shm).
- * And it has a file "identity", which is never written: its inode number and the time of its last
- * change (which a program cannot set) become others when the folder is copied, or restored in
- * place from a backup that has the file.
  *
  * Thread:  edge's main thread, at start and stop; tb_data_dir_free_bytes: any;
  *          tb_data_dir_keep_ballast: one.
@@ -18,9 +15,6 @@
 /* An index has 32 KiB for each 16 MiB of WAL, so this is enough for 2 GiB of WALs. */
 #define TB_BALLAST_BYTES (INT64_C(4) << 20)
 
-/* Two numbers of up to 20 digits, a fraction of a second, and what is between them. */
-#define TB_FOLDER_ID_SIZE 64
-
 struct tb_data_dir;
 /* any_file_system: a file system that cannot hold the store safely is warned of, not refused. */
 TB_CHECKED enum tb_code tb_data_dir_open(const char *path, bool any_file_system,
@@ -28,9 +22,6 @@ TB_CHECKED enum tb_code tb_data_dir_open(const char *path, bool any_file_system,
 /* Fills the ballast with what closing the databases has freed. */
 void tb_data_dir_free(struct tb_data_dir *dir);
 const char *tb_data_dir_path(const struct tb_data_dir *dir); /* absolute */
-/* Differs from that of every copy of the folder. "": not known, the file "identity" cannot be
- * made. chmod and chown of that file change it, too. */
-const char *tb_data_dir_identity(const struct tb_data_dir *dir);
 /* What the user must know of the file system: "is in memory: ..." of the folder. NULL: nothing. */
 const char *tb_data_dir_warning(const struct tb_data_dir *dir);
 /* Writes our pid, and our address if it is given, into the lock file: the next process that tries

@@ -16,6 +16,11 @@ bool tb_store_is_copy(const struct tb_store *store)
     return store->is_copy;
 }
 
+bool tb_store_is_new(const struct tb_store *store)
+{
+    return store->is_new;
+}
+
 enum tb_code tb_store_cursor_position(struct tb_store *store, const char *cursor_name,
                                       struct tb_store_position *ret_position, struct tb_error *err)
 {

@@ -12,11 +12,16 @@
 /* Names this store and all its copies: its node, and when it was created. */
 void tb_store_id(const struct tb_store *store, char ret_id[TB_STORE_ID_SIZE]);
 
-/* True: the file is not the one that was open last: it is a copy, or was put back from one. The
- * store has begun a new epoch. It stays a copy, over restarts too, until it is accepted: accept it
- * once people have been told. */
+/* True: the file is not the one that was open last in this folder: it is a copy, or was put back
+ * from one. The store has begun a new epoch. It stays a copy, over restarts too, until it is
+ * bound. */
 bool tb_store_is_copy(const struct tb_store *store);
-TB_CHECKED enum tb_code tb_store_accept_copy(struct tb_store *store, struct tb_error *err);
+bool tb_store_is_new(const struct tb_store *store); /* it was never bound */
+/* This file is the store of the folder with this identity from now on: call it once people have
+ * been told what it was. */
+TB_CHECKED enum tb_code tb_store_bind(struct tb_store *store, const char *folder_id,
+                                      struct tb_error *err);
+const char *tb_store_folder_id(const struct tb_store *store); /* it was bound to; "": none */
 
 /* An event for the world outside; sequence 0: none. */
 struct tb_store_position {

@@ -11,20 +11,17 @@
 /* Identifies the file, so that a copy or a restored backup is recognised: its inode number, and
  * its time of birth, because file systems reuse the inode number of a deleted file at once. The
  * number of the device is left out: it may change from boot to boot. Both stay if a backup is
- * written over the file; the identity of its folder, behind a slash, then changes. */
-static enum tb_code file_identity(const struct tb_store *store, char ret_id[128],
+ * written over the file; then the identity of the folder tells (folder_identity.h). */
+static enum tb_code file_identity(const char *path, char ret_id[TB_FILE_ID_SIZE],
                                   struct tb_error *err)
 {
-    const char *path = store->path, *folder = store->options.folder_id;
     struct statx st;
 
     if (statx(AT_FDCWD, path, 0, STATX_INO | STATX_BTIME, &st) != 0)
         return tb_error_errno(err, TB_UNAVAILABLE, errno, "cannot look at %s", path);
     bool born = (st.stx_mask & STATX_BTIME) != 0;
-    snprintf(ret_id, sizeof store->file_id, "%" PRIu64 "-%" PRId64 ".%09" PRIu32 "%s%s",
-             (uint64_t)st.stx_ino, born ? (int64_t)st.stx_btime.tv_sec : 0,
-             born ? st.stx_btime.tv_nsec : 0, folder && folder[0] ? "/" : "",
-             folder ? folder : "");
+    snprintf(ret_id, TB_FILE_ID_SIZE, "%" PRIu64 "-%" PRId64 ".%09" PRIu32, (uint64_t)st.stx_ino,
+             born ? (int64_t)st.stx_btime.tv_sec : 0, born ? st.stx_btime.tv_nsec : 0);
     return TB_OK;
 }
 
@@ -69,63 +66,60 @@ static enum tb_code create_meta(struct tb_store *store, struct tb_error *err)
     return begin_epoch(store, meta, err);
 }
 
-static enum tb_code write_file_id(struct tb_store *store, struct tb_error *err)
+enum tb_code tb_store_bind(struct tb_store *store, const char *folder_id, struct tb_error *err)
 {
     TB_CLEANUP(tb_txn_rollback) struct tb_txn txn = {0};
-    struct tb_stmt *file_id = &store->stmts[TB_STMT_SET_FILE_ID];
+    struct tb_stmt *bind = &store->stmts[TB_STMT_SET_FILE_ID];
+    char ids[sizeof store->noted_ids];
 
+    if (!store->db)
+        return tb_error_set(err, TB_UNAVAILABLE, "the store is closed");
+    snprintf(ids, sizeof ids, "%s/%s", store->file_id, folder_id);
     TB_TRY(tb_txn_begin(&txn, store->db, err));
-    tb_stmt_bind_text(file_id, ":file_id", tb_str_of(store->file_id));
-    TB_TRY(tb_stmt_run(file_id, err));
-    return tb_txn_commit(&txn, err);
+    tb_stmt_bind_text(bind, ":file_id", tb_str_of(ids));
+    TB_TRY(tb_stmt_run(bind, err));
+    TB_TRY(tb_txn_commit(&txn, err));
+    memcpy(store->noted_ids, ids, sizeof store->noted_ids);
+    store->is_copy = store->is_new = false;
+    return TB_OK;
 }
 
-enum tb_code tb_store_accept_copy(struct tb_store *store, struct tb_error *err)
+const char *tb_store_folder_id(const struct tb_store *store)
 {
-    return store->is_copy ? write_file_id(store, err) : TB_OK;
+    const char *slash = strchr(store->noted_ids, '/');
+
+    return slash ? slash + 1 : "";
 }
 
-enum meta_state {
-    META_MISSING,
-    META_COPIED,
-    META_OURS_PARTLY, /* as far as both are known; the folder's identity is not in the store yet */
-    META_OURS
-};
-
-/* An earlier build has stored no folder; and a folder whose identity is not known proves nothing.
- */
-static enum meta_state compare_ids(struct tb_str stored, struct tb_str ours)
+/* A folder whose identity is not known proves nothing, nor does what earlier builds have noted of
+ * it, which has no colon. */
+static bool is_copy(const struct tb_store *store)
 {
-    size_t file_len = strcspn(ours.ptr, "/");
-    const char *slash = stored.len > 0 ? memchr(stored.ptr, '/', stored.len) : NULL;
-    size_t stored_len = slash ? (size_t)(slash - stored.ptr) : stored.len;
+    const struct tb_folder_identity *folder = store->options.folder;
+    const char *noted = tb_store_folder_id(store);
+    size_t file_len = strcspn(store->noted_ids, "/");
 
-    if (tb_str_eq(stored, ours))
-        return META_OURS;
-    if (!tb_str_eq((struct tb_str){stored.ptr, stored_len}, (struct tb_str){ours.ptr, file_len}) ||
-        (slash && file_len < ours.len))
-        return META_COPIED;
-    return slash ? META_OURS : META_OURS_PARTLY;
+    if (file_len != strlen(store->file_id) ||
+        memcmp(store->noted_ids, store->file_id, file_len) != 0)
+        return true;
+    return strchr(noted, ':') && folder && folder->is_known &&
+           strcmp(noted, folder->present) != 0 && strcmp(noted, folder->next) != 0;
 }
 
-static enum tb_code read_meta(struct tb_store *store, enum meta_state *ret_state,
-                              struct tb_error *err)
+static enum tb_code read_meta(struct tb_store *store, bool *ret_found, struct tb_error *err)
 {
     TB_CLEANUP(tb_stmt_resetp) struct tb_stmt *const stmt = &store->stmts[TB_STMT_READ_META];
-    bool row = false;
 
-    TB_TRY(tb_stmt_step(stmt, &row, err));
-    if (!row) {
-        *ret_state = META_MISSING;
+    TB_TRY(tb_stmt_step(stmt, ret_found, err));
+    if (!*ret_found)
         return TB_OK;
-    }
     store->created_at_ms = tb_stmt_int64(stmt, 3);
     struct tb_str node = tb_stmt_text(stmt, 0);
     if (!tb_str_eq(node, tb_str_of(store->node)))
         return tb_error_set(err, TB_CONFLICT, "%s belongs to node %.*s, not to %s", store->path,
                             (int)node.len, node.ptr, store->node);
     store->forced_offline = tb_stmt_int64(stmt, 1) != 0;
-    *ret_state = compare_ids(tb_stmt_text(stmt, 2), tb_str_of(store->file_id));
+    tb_stmt_copy_text(stmt, 2, store->noted_ids, sizeof store->noted_ids);
     return TB_OK;
 }
 
@@ -218,21 +212,20 @@ static enum tb_code make_private(const char *path, struct tb_error *err)
 
 static enum tb_code open_first(struct tb_store *store, struct tb_error *err)
 {
-    enum meta_state state = META_MISSING;
+    bool found = false;
 
     TB_TRY(make_private(store->path, err));
     TB_TRY(open_db(store, err));
-    TB_TRY(file_identity(store, store->file_id, err));
-    TB_TRY(read_meta(store, &state, err));
-    if (state == META_MISSING) {
+    TB_TRY(file_identity(store->path, store->file_id, err));
+    TB_TRY(read_meta(store, &found, err));
+    if (!found) {
         TB_TRY(create_meta(store, err));
-        TB_TRY(read_meta(store, &state, err));
+        TB_TRY(read_meta(store, &found, err));
     }
-    store->is_copy = state == META_COPIED;
+    store->is_new = !strchr(store->noted_ids, '/');
+    store->is_copy = is_copy(store);
     if (store->is_copy)
         TB_TRY(begin_epoch(store, NULL, err));
-    else if (state != META_OURS)
-        TB_TRY(write_file_id(store, err));
     TB_TRY(load_uptime(store, err));
     return load_epoch(store, err);
 }
@@ -298,7 +291,7 @@ enum tb_code tb_store_check_place(const struct tb_store *store, struct tb_error 
 {
     char id[sizeof store->file_id];
 
-    TB_TRY(file_identity(store, id, err));
+    TB_TRY(file_identity(store->path, id, err));
     return strcmp(id, store->file_id) == 0
                ? TB_OK
                : tb_error_set(err, TB_CORRUPT, "%s was replaced while it was open", store->path);
@@ -306,14 +299,16 @@ enum tb_code tb_store_check_place(const struct tb_store *store, struct tb_error 
 
 static enum tb_code reopen(struct tb_store *store, struct tb_error *err)
 {
-    enum meta_state state = META_MISSING;
+    char ids[sizeof store->noted_ids];
+    bool found = false;
 
+    memcpy(ids, store->noted_ids, sizeof ids);
     /* Check first: SQLite would create the file anew if it is gone. */
     TB_TRY(tb_store_check_place(store, err));
     TB_TRY(open_db(store, err));
     TB_TRY(overwrite_unknown_frames(store, err));
-    TB_TRY(read_meta(store, &state, err));
-    if (state != META_OURS)
+    TB_TRY(read_meta(store, &found, err));
+    if (!found || strcmp(store->noted_ids, ids) != 0)
         return tb_error_set(err, TB_CORRUPT, "%s lost its identity", store->path);
     return load_epoch(store, err);
 }

@@ -11,6 +11,7 @@
 #include "base/sqlite/checkpoints.h"
 #include "base/sqlite/db.h"
 #include "base/time/uptime.h"
+#include "store/folder_identity.h"
 #include "store/outbox.h"
 
 struct tb_store;
@@ -20,8 +21,8 @@ struct tb_store_options {
     const struct tb_clock *clock;   /* borrowed */
     const struct tb_random *random; /* borrowed */
     int day_start_minutes;
-    const char *folder_id;              /* of the folder (data_dir.h); NULL or "": not known */
-    struct tb_checkpoints *checkpoints; /* borrowed; NULL: nobody watches them */
+    const struct tb_folder_identity *folder; /* of its folder; borrowed; NULL: not known */
+    struct tb_checkpoints *checkpoints;      /* borrowed; NULL: nobody watches them */
     /* A command whose event (with its traceparent) is larger is refused with 413; 0: no limit. */
     int64_t event_max_bytes;
 };

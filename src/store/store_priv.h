@@ -16,6 +16,8 @@
 #define TB_STORE_WAL_PAGES 1000
 #define TB_STORE_WAL_PAGES_BUSY 500 /* while batches have more than one command */
 
+#define TB_FILE_ID_SIZE 64
+
 struct tb_store {
     struct tb_store_options options; /* path and node are the two below */
     char *path;                      /* owned */
@@ -23,7 +25,10 @@ struct tb_store {
     struct tb_uuid_gen ids;
     struct tb_db *db; /* owned; NULL after a reopen that failed */
     struct tb_stmt stmts[TB_STMT_COUNT];
-    char file_id[128]; /* tells this file from a copy of it (file_identity in store.c) */
+    char file_id[TB_FILE_ID_SIZE]; /* tells this file from a copy of it (file_identity in store.c)
+                                    */
+    /* file_id and the folder's identity as tb_store_bind has written them: "FILE/FOLDER". */
+    char noted_ids[TB_FILE_ID_SIZE + TB_FOLDER_ID_SIZE];
     /* Copies of values in the tables. All are read when the database is opened; last_row and
      * last_number are read again after a rollback. */
     char epoch[TB_EPOCH_SIZE];
@@ -33,7 +38,7 @@ struct tb_store {
     bool forced_offline;
     struct tb_uptime uptime;
     int64_t saved_uptime_ms; /* in the table meta */
-    bool is_copy;            /* as tb_store_is_copy says */
+    bool is_copy, is_new;    /* as tb_store_is_copy, tb_store_is_new say */
     /* Buffers for one command, kept to save allocations. */
     struct tb_buf doc, payload;
     struct tb_field_errors errors;

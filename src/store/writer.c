@@ -206,6 +206,11 @@ bool tb_writer_found_damage(const struct tb_writer *writer)
     return atomic_load(&writer->damaged);
 }
 
+struct tb_store *tb_writer_store(struct tb_writer *writer)
+{
+    return writer->store;
+}
+
 int64_t tb_writer_locked_ms(const struct tb_writer *writer)
 {
     int64_t at_ms = atomic_load(&writer->locked_at_ms);

@@ -130,3 +130,5 @@ bool tb_writer_found_damage(const struct tb_writer *writer);
 /* For how long another program's write lock has kept the writer out: it answers every command with
  * 503, and goes on trying. Below 0: none does. Any thread. */
 int64_t tb_writer_locked_ms(const struct tb_writer *writer);
+/* Borrowed: use it only while tb_writer_run does not run. */
+struct tb_store *tb_writer_store(struct tb_writer *writer);

@@ -5,6 +5,7 @@ given twice without a word.
 import contextlib
 import pathlib
 import shutil
+import sqlite3
 import subprocess
 
 from tillbox_e2e import Edge, change_db, check, eventually, order_body, read_db, run, scratch
@@ -276,6 +277,78 @@ def everything_put_back(folder):
               recoveries(edge))
 
 
+def numbers_go_on(edge, last, words):
+    """Numbers that were given and are lost do not come again, and it is told."""
+    fresh = sell(edge, 5)
+    check(fresh[0] > last, f"{fresh[0]} comes after {last}")
+    told = find_recovery(edge, "store.db", words)["reason"]
+    check(f"to {last} are lost here" in told, told)
+
+
+def databases_written_over(folder):
+    """A backup of the databases alone, written over them: the files keep their inodes."""
+    with Edge(folder / "data") as edge:
+        sell(edge, 20)
+        check_view(edge)
+        edge.stop()
+        shutil.copytree(edge.data, folder / "backup")
+        edge.start()
+        last = sell(edge, 30)[-1]
+        edge.stop()
+        for path in (folder / "backup").glob("*.db"):
+            (edge.data / path.name).write_bytes(path.read_bytes())
+        edge.start()
+        numbers_go_on(edge, last, "it is a copy")
+        check(len(check_view(edge)) == 25, "orders are missing")
+        go_on(edge)
+
+
+def store_restored_by_sqlite(folder):
+    """`sqlite3 store.db '.restore backup'` writes into the file, as VACUUM INTO and cp do not."""
+    with Edge(folder / "data") as edge:
+        sell(edge, 20)
+        check_view(edge)
+        edge.stop()
+        with contextlib.closing(read_db(edge.data / "store.db")) as db, \
+                contextlib.closing(sqlite3.connect(folder / "backup.db")) as backup:
+            db.backup(backup)
+        edge.start()
+        last = sell(edge, 30)[-1]
+        check_view(edge)
+        edge.stop()
+        with contextlib.closing(sqlite3.connect(edge.data / "store.db")) as db, \
+                contextlib.closing(sqlite3.connect(folder / "backup.db")) as backup:
+            backup.backup(db)
+        edge.start()
+        numbers_go_on(edge, last, "it was put back in time")
+        check(len(check_view(edge)) == 25, "orders are missing")
+        go_on(edge)
+
+
+def all_databases_lost(folder):
+    """What is left of the folder tells that there was a store."""
+    with Edge(folder / "data") as edge:
+        last = sell(edge, 20)[-1]
+        edge.stop()
+        for name in ("store.db", "log.db", "view.db"):
+            remove(edge.data, name)
+        edge.start()
+        numbers_go_on(edge, last, "it was missing")
+        check(len(check_view(edge)) == 5, "orders are missing")
+        go_on(edge)
+
+
+def permissions_changed(folder):
+    with Edge(folder / "data") as edge:
+        sell(edge, 5)
+        edge.stop()
+        for path in edge.data.iterdir():
+            path.chmod(0o640)
+            path.touch()
+        edge.start()
+        check(recoveries(edge) == [], recoveries(edge))
+
+
 def store_damaged(folder):
     with Edge(folder / "data") as edge:
         sell(edge, 10)
@@ -368,7 +441,8 @@ def log_cannot_be_opened(folder):
 def test():
     for part in (log_missing, log_older, log_and_view_damaged, only_the_store_is_there,
                  store_put_back, view_damaged_inside, everything_put_back,
-                 any_page_damaged, store_removed_while_it_is_open,
+                 databases_written_over, store_restored_by_sqlite, all_databases_lost,
+                 permissions_changed, any_page_damaged, store_removed_while_it_is_open,
                  store_damaged, store_damaged_inside, copy_beside_a_foreign_wal,
                  log_cannot_be_opened):
         print(part.__name__)

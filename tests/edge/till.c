@@ -144,6 +144,7 @@ void till_start(struct till *till)
 
     fixture_open(&till->f);
     ck_ok(till_open_derived(till, &derived, &err));
+    ck_ok(tb_store_bind(till->f.store, "", &err));
     till->log = derived.log;
     till->view = derived.view;
     till->origin = derived.origin;

@@ -57,44 +57,6 @@ START_TEST(folders_are_made_private)
 }
 END_TEST
 
-/* What `cp -a backup/. folder/` does to the file. */
-static void write_over(const char *path)
-{
-    struct stat st;
-    int fd;
-
-    ck_assert_int_eq(stat(path, &st), 0);
-    fd = open(path, O_WRONLY | O_TRUNC);
-    ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(futimens(fd, (struct timespec[]){st.st_atim, st.st_mtim}), 0);
-    close(fd);
-}
-
-START_TEST(a_folder_that_was_copied_has_another_identity)
-{
-    struct tb_error err = {0};
-    struct tb_data_dir *dir = NULL;
-    char path[200], identity[4][TB_FOLDER_ID_SIZE];
-
-    for (int i = 0; i < 4; i++) {
-        snprintf(path, sizeof path, "%s/node/identity", base);
-        if (i == 2)
-            write_over(path);
-        if (i == 3)
-            ck_assert_int_eq(unlink(path), 0);
-        snprintf(path, sizeof path, "%s/node", base);
-        ck_ok(tb_data_dir_open(path, false, &dir, &err));
-        tb_data_dir_write_owner(dir, "http://127.0.0.1:1");
-        snprintf(identity[i], sizeof identity[i], "%s", tb_data_dir_identity(dir));
-        tb_data_dir_free(dir);
-    }
-    ck_assert_uint_gt(strlen(identity[0]), 5);
-    ck_assert_str_eq(identity[1], identity[0]);
-    ck_assert_str_ne(identity[2], identity[1]);
-    ck_assert_str_ne(identity[3], identity[2]);
-}
-END_TEST
-
 START_TEST(a_relative_path_becomes_absolute)
 {
     struct tb_error err = {0};
@@ -266,7 +228,6 @@ int main(void)
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, folders_are_made_private);
-    tcase_add_test(tc, a_folder_that_was_copied_has_another_identity);
     tcase_add_test(tc, a_relative_path_becomes_absolute);
     tcase_add_test(tc, the_ballast_is_kept);
     tcase_add_test(tc, the_second_process_learns_who_is_first);

@@ -39,7 +39,7 @@ enum tb_code fixture_try_open(struct fixture *f, struct tb_error *err)
 {
     const struct tb_store_options options = {.path = f->path,
                                              .node = "till1",
-                                             .folder_id = f->folder_id,
+                                             .folder = &f->folder,
                                              .clock = &f->clock.clock,
                                              .random = &f->random.random,
                                              .checkpoints = &f->checkpoints,

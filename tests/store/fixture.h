@@ -22,8 +22,8 @@ struct fixture {
     struct tb_store *store;   /* the writer's; NULL while closed */
     struct tb_writer *writer; /* NULL while closed */
     int64_t outbox_keep_ms;
-    int64_t event_max_bytes; /* 0: no limit */
-    const char *folder_id;   /* NULL: not known */
+    int64_t event_max_bytes;          /* 0: no limit */
+    struct tb_folder_identity folder; /* not known, unless the test says so */
     struct tb_checkpoints checkpoints;
     bool connected; /* retention waits for the cursor to Kafka as well */
 };
