@@ -91,7 +91,10 @@ void check_numbers_known(struct sim_node *node)
     if (!node->numbers_put_back)
         return;
     int64_t log = check_last_number(node, SIM_LOG), view = check_last_number(node, SIM_VIEW);
-    node->known_number = log > view ? log : view;
+    int64_t known = node->identity.last_number;
+
+    known = log > known ? log : known;
+    node->known_number = view > known ? view : known;
 }
 
 /* What was made anew. */
@@ -110,6 +113,8 @@ static void check_told(struct sim_node *node, sqlite3 *store)
     SIM_REQUIRE(node->files_changed || node->epoch[0] == '\0' ||
                     strcmp(node->epoch, check_text(stmt, 0)) == 0,
                 "I10: nobody has touched the files of %s, but it begins a new epoch", node->name);
+    SIM_REQUIRE(!node->must_tell || told > node->recoveries,
+                "I10: the store of %s was put back, and it does not tell", node->name);
     if (told > node->recoveries)
         sim_trace("%s tells %" PRId64 " recoveries, the last: %s", node->name,
                   told - node->recoveries, check_text(stmt, 1));
@@ -147,7 +152,7 @@ void check_recovery(struct sim_node *node, sqlite3 *store, sqlite3 *log)
         begin_log(node, log);
     if (is_new(node, SIM_VIEW))
         check_views_forgotten(node);
-    node->numbers_put_back = false;
+    node->numbers_put_back = node->must_tell = false;
     /* Damage may be found later. */
     node->files_changed = file_is_damaged(node, SIM_LOG) || file_is_damaged(node, SIM_VIEW) ||
                           file_is_damaged(node, SIM_VIEWS);

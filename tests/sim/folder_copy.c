@@ -11,7 +11,7 @@ struct folder_copy {
         struct disk_bytes bytes, wal; /* owned */
     } files[SIM_FILES];
     struct oracle_memory *memory; /* owned */
-    char epoch[TB_EPOCH_SIZE];
+    char epoch[TB_EPOCH_SIZE], folder_id[TB_FOLDER_ID_SIZE];
     int64_t recoveries, rows_seen, rows_gone, rows_gone_before, keys_seen;
     int64_t log_seen, log_gone;
     struct sim_row rows[SIM_ROWS_MAX];
@@ -69,6 +69,8 @@ struct folder_copy *folder_copy_make(struct sim_node *node)
     }
     copy->memory = oracle_remember(&node->sim->oracle);
     memcpy(copy->epoch, node->epoch, sizeof copy->epoch);
+    snprintf(copy->folder_id, sizeof copy->folder_id, "%s",
+             node->store ? tb_store_folder_id(node->store) : "");
     copy->recoveries = node->recoveries;
     copy->rows_seen = node->rows_seen;
     copy->rows_gone = node->rows_gone;
@@ -146,6 +148,17 @@ static void forget_derived(struct sim_node *node, const struct folder_copy *copy
     node->files_changed = true;
 }
 
+/* True: the file or the identity of the folder shows that the store was put back or lost. */
+static bool shows(const struct sim_node *node, const struct folder_copy *copy, bool in_place)
+{
+    const struct tb_folder_identity *identity = &node->identity;
+
+    if (!copy || !copy->files[SIM_STORE].existed)
+        return identity->present[0] != '\0';
+    return !in_place || (strcmp(copy->folder_id, identity->present) != 0 &&
+                         strcmp(copy->folder_id, identity->next) != 0);
+}
+
 void folder_put_back(struct sim_node *node, const struct folder_copy *copy, unsigned files,
                      bool in_place)
 {
@@ -159,6 +172,7 @@ void folder_put_back(struct sim_node *node, const struct folder_copy *copy, unsi
         node->lost_number = node->last_number;
         put_store_back(node, copy);
         node->numbers_put_back = true;
+        node->must_tell |= shows(node, copy, in_place);
     }
     forget_derived(node, copy, files);
 }

@@ -151,11 +151,15 @@ void node_power_lost(struct sim_node *node)
 
 void node_stop(struct sim_node *node)
 {
+    struct tb_error ignored = {0};
+
     sim_trace("%s is stopped", node->name);
     tb_writer_stop(node->writer);
     for (int i = 0; i < 10 && tb_mailbox_count(&node->writer->mailbox) > 0; i++)
         (void)tb_writer_step(node->writer);
     (void)tb_writer_step(node->writer);
+    if (node_healthy(node) && !node->disk.power_off)
+        (void)!node_renew_identity(node, &ignored);
     close_all(node);
     sim_wake(node, SIM_START, pause_us(node));
 }

@@ -153,6 +153,7 @@ void node_init(struct sim_node *node, struct sim *sim, int index)
         node->due_us[i] = SIM_NEVER;
     node->due_us[SIM_START] = 0;
     node->link_known = true;
+    node->identity.is_known = true;
     if (sim->edition == SIM_CONNECTED)
         configure(node);
 }
@@ -193,16 +194,47 @@ static enum tb_code open_writer(struct sim_node *node, struct tb_error *err)
     return tb_writer_new(&options, &node->writer, err);
 }
 
+enum tb_code node_renew_identity(struct sim_node *node, struct tb_error *err)
+{
+    struct tb_folder_identity *identity = &node->identity;
+    int64_t number = tb_store_last_number(node->store);
+
+    if (strcmp(identity->next, tb_store_folder_id(node->store)) == 0)
+        memcpy(identity->present, identity->next, sizeof identity->present);
+    snprintf(identity->next, sizeof identity->next, "%016" PRIx64 ":1-1.1", ++node->identities);
+    if (number > identity->last_number)
+        identity->last_number = number;
+    TB_TRY(tb_store_bind(node->store, identity->next, err));
+    memcpy(identity->present, identity->next, sizeof identity->present);
+    identity->next[0] = '\0';
+    identity->last_number = number;
+    return TB_OK;
+}
+
+/* Without a new identity it runs as well, unless it would be a copy for ever. */
+static enum tb_code renew_identity(struct sim_node *node, struct tb_error *err)
+{
+    bool is_copy = tb_store_is_copy(node->store);
+
+    if (node_renew_identity(node, err) == TB_OK || is_copy)
+        return err->code;
+    *err = (struct tb_error){0};
+    return TB_OK;
+}
+
 static enum tb_code open_files(struct sim_node *node, struct tb_error *err)
 {
+    bool compared = node->sim->mutant != SIM_MUTANT_FOLDER_NOT_COMPARED;
     const struct tb_store_options options = {.path = node->store_path,
                                              .node = node->name,
+                                             .folder = compared ? &node->identity : NULL,
                                              .day_start_minutes =
                                                  sim_day_start_minutes(node->sim, node->index),
                                              .clock = &node->clock,
                                              .random = &node->random.random};
     struct tb_derived_options derived_options = {.folder = node->folder,
                                                  .node = node->name,
+                                                 .identity = &node->identity,
                                                  .clock = &node->clock,
                                                  .random = &node->random.random};
     struct tb_derived derived;
@@ -214,6 +246,7 @@ static enum tb_code open_files(struct sim_node *node, struct tb_error *err)
                 node->name, derived.view_path, node->view_path);
     node->log = derived.log;
     faulty_view_init(&node->faulty_view, node, derived.view);
+    TB_TRY(renew_identity(node, err));
     TB_TRY(set_store_mutant(node, err));
     return open_writer(node, err);
 }

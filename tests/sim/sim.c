@@ -27,6 +27,7 @@ const char *sim_mutant_name(enum sim_mutant mutant)
         [SIM_MUTANT_RETRY_BELIEVES_BACKFILL] = "retry-believes-backfill",
         [SIM_MUTANT_RESTORE_NOT_NOTICED] = "restore-not-noticed",
         [SIM_MUTANT_SNAPSHOT_IGNORES_VERSION] = "snapshot-ignores-version",
+        [SIM_MUTANT_FOLDER_NOT_COMPARED] = "folder-not-compared",
         [SIM_MUTANT_KAFKA_EARLY_CURSOR] = "kafka-early-cursor",
         [SIM_MUTANT_RETENTION_IGNORES_KAFKA] = "retention-ignores-kafka",
         [SIM_MUTANT_RETENTION_ASKS_CONFIGURED] = "retention-asks-configured",

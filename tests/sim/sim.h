@@ -65,6 +65,7 @@ enum sim_mutant {
     SIM_MUTANT_RETRY_BELIEVES_BACKFILL,  /* after a failed checkpoint its count is believed */
     SIM_MUTANT_RESTORE_NOT_NOTICED,      /* log and view are not compared with the store */
     SIM_MUTANT_SNAPSHOT_IGNORES_VERSION, /* a snapshot replaces any version */
+    SIM_MUTANT_FOLDER_NOT_COMPARED,      /* the store does not know the folder's identity */
     /* Connected edition only. */
     SIM_MUTANT_KAFKA_EARLY_CURSOR,        /* Kafka's cursor moves before the broker acknowledges */
     SIM_MUTANT_RETENTION_IGNORES_KAFKA,   /* retention does not wait for Kafka's cursor */
@@ -205,9 +206,12 @@ struct sim_node {
     int64_t recoveries;          /* how many the store has told at the last check */
     int64_t last_number;         /* the highest one that was ever given */
     int64_t lost_number;         /* the highest one given when the store was put back */
-    int64_t known_number;        /* the highest one that log or view knew at the next start */
+    int64_t known_number;        /* the highest one that the other files knew at the next start */
     bool numbers_put_back;       /* since the last check */
-    int64_t rows_gone_before;    /* when the log was made anew */
+    bool must_tell;              /* since the last check the store was put back, and it shows */
+    struct tb_folder_identity identity; /* no fault of files touches it */
+    int64_t identities;                 /* so many were made */
+    int64_t rows_gone_before;           /* when the log was made anew */
 
     bool link_known, link_forced; /* according to the last answer */
     uint64_t checks;
@@ -387,6 +391,8 @@ void faulty_view_init(struct faulty_view *view, struct sim_node *node, struct tb
 /* check_recovery.c: what may have changed because of faults of whole files. */
 void check_recovery(struct sim_node *node, struct sqlite3 *store, struct sqlite3 *log);
 /* The highest order number of this node in a file that is not open; 0: none, or damaged. */
+/* As tb_identity_renew does, in memory. */
+enum tb_code node_renew_identity(struct sim_node *node, struct tb_error *err);
 int64_t check_last_number(struct sim_node *node, enum sim_file file);
 /* Before a start: if the store was put back, numbers go on above those that log and view know. */
 void check_numbers_known(struct sim_node *node);
