@@ -18,6 +18,16 @@ static enum tb_code report(struct tb_derived_state *derived, const char *file, c
     return tb_store_note_recovery(derived->options->store, file, reason, aside, err);
 }
 
+/* The file has nothing of what it had: it was lost, emptied, or an earlier start that made it anew
+ * came no further. One that was set aside is reported with its new name. */
+static enum tb_code report_lost(struct tb_derived_state *derived, const char *file,
+                                const struct tb_derived_finding *finding, struct tb_error *err)
+{
+    if (finding->bad || !derived->had_orders)
+        return TB_OK;
+    return report(derived, file, finding->existed ? "it is empty" : "it is missing", "", err);
+}
+
 /* A person is told by `tillbox config`, too. A failure is only reported: /status has it as well.
  */
 static void note_for_config(struct tb_derived_state *derived, const char *reason)
@@ -187,9 +197,13 @@ static void choose_log_id(struct tb_derived_state *derived)
 static enum tb_code name_log(struct tb_derived_state *derived, int64_t base, struct tb_error *err)
 {
     struct tb_log_origin origin = {.base = 0};
+    char known[TB_STORE_LOG_ID_SIZE];
 
     if (tb_log_inproc_origin(derived->log)->log_id[0])
         return TB_OK;
+    TB_TRY(tb_store_log_id(derived->options->store, known, err));
+    if (known[0])
+        TB_TRY(report_lost(derived, LOG_NAME, &derived->log_state, err));
     if (!derived->new_log_id[0])
         choose_log_id(derived);
     memcpy(origin.log_id, derived->new_log_id, sizeof origin.log_id);
@@ -225,32 +239,24 @@ static enum tb_code renew_log(struct tb_derived_state *derived, struct tb_error 
     return tb_log_inproc_open(derived->log_path, options->clock, &derived->log, err);
 }
 
-/* Can the view go on at the offset that it has? */
-static enum tb_code can_go_on(struct tb_derived_state *derived, struct tb_log_range range,
-                              bool *ret_can, struct tb_error *err)
-{
-    int64_t next = -1;
-
-    TB_TRY(derived->view->ops->offset(derived->view, 0, &next, err));
-    *ret_can = tb_derived_is_of_log(derived) &&
-               (next < 0 ? range.begin == tb_log_inproc_origin(derived->log)->base
-                         : next >= range.begin && next <= range.end);
-    return TB_OK;
-}
-
-/* A view that cannot go on reads the log from its beginning. If retention has removed that, it
- * begins at the end, and snapshots bring everything before. */
+/* A view that cannot go on at its offset reads the log from its beginning. If retention has
+ * removed that, it begins at the end, and snapshots bring everything before. A view has an offset
+ * from its first start on. */
 static enum tb_code connect_view(struct tb_derived_state *derived, struct tb_error *err)
 {
     const struct tb_log_origin *log = tb_log_inproc_origin(derived->log);
     struct tb_log_range range = tb_log_inproc_range(derived->log, NULL);
-    bool can = false, complete = range.begin == log->base;
+    bool can, complete = range.begin == log->base;
+    int64_t next = -1;
 
-    TB_TRY(can_go_on(derived, range, &can, err));
+    TB_TRY(derived->view->ops->offset(derived->view, 0, &next, err));
+    can = tb_derived_is_of_log(derived) && next >= range.begin && next <= range.end;
     snprintf(derived->view_origin.log_id, sizeof derived->view_origin.log_id, "%s", log->log_id);
     memcpy(derived->view_origin.store_id, derived->store_id, sizeof derived->store_id);
     if (can)
         return TB_OK;
+    if (next < 0)
+        TB_TRY(report_lost(derived, VIEW_NAME, &derived->view_state, err));
     if (!complete) {
         TB_TRY(tb_store_request_snapshots(derived->options->store, TB_CURSOR_INPROC, err));
         TB_TRY(report(derived, VIEW_NAME,
@@ -258,7 +264,7 @@ static enum tb_code connect_view(struct tb_derived_state *derived, struct tb_err
                       err));
     }
     return tb_view_sqlite_set_origin(derived->view, &derived->view_origin,
-                                     complete ? -1 : range.end, err);
+                                     complete ? range.begin : range.end, err);
 }
 
 static enum tb_code read_generations(struct tb_derived_state *derived, struct tb_error *err)
@@ -285,8 +291,7 @@ static enum tb_code open_all(struct tb_derived_state *derived, struct tb_error *
 
     TB_TRY(read_generations(derived, err));
     TB_TRY(tb_derived_judge(derived, err));
-    if (!derived->view_state.existed && derived->told.sequence > 0)
-        TB_TRY(report(derived, VIEW_NAME, "it is missing", "", err));
+    derived->had_orders = tb_store_last_number(derived->options->store) > 0;
     if (derived->restored)
         TB_TRY(begin_after_restore(derived, err));
     else

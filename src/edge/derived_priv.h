@@ -28,6 +28,7 @@ struct tb_derived_state {
     struct tb_view_origin view_origin;
     struct tb_generations generations;
     struct tb_derived_finding log_state, view_state;
+    bool had_orders;               /* the store: log and view were made before */
     struct tb_store_position told; /* what the log has acknowledged, as the store says */
     bool is_told_known; /* log or view have that event: the store was not put back since then */
     bool restored; /* log, view or the last heartbeat know events that the store does not have */

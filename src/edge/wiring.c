@@ -32,6 +32,23 @@ void tb_edge_on_snapshots(void *ctx, const char *cursor_name, int64_t next)
     tb_writer_post_snapshots(((struct edge *)ctx)->writer, cursor_name, next);
 }
 
+static void on_view_cursor(void *ctx, const char *cursor_name, int64_t row, int64_t at_ms)
+{
+    tb_refill_on_cursor(&((struct edge *)ctx)->refill, row);
+    tb_edge_on_cursor(ctx, cursor_name, row, at_ms);
+}
+
+static void on_view_snapshots(void *ctx, const char *cursor_name, int64_t next)
+{
+    tb_refill_on_snapshots(&((struct edge *)ctx)->refill, next);
+    tb_edge_on_snapshots(ctx, cursor_name, next);
+}
+
+static void on_refill(void *ctx, int64_t *ret_rows_left, int64_t *ret_end)
+{
+    tb_refill_read(&((struct edge *)ctx)->refill, ret_rows_left, ret_end);
+}
+
 static void on_query_failed(void *ctx, const struct tb_error *err)
 {
     tb_damage_note(&((struct edge *)ctx)->damage, err);
@@ -291,14 +308,15 @@ static enum tb_code open_bridge(struct edge *edge, struct tb_error *err)
         .clock = &tb_clock_system,
         .random = &tb_random_system,
         .start_offline = edge->forced_offline && !tb_edge_is_connected(edge),
-        .on_cursor = tb_edge_on_cursor,
-        .on_snapshots = tb_edge_on_snapshots,
+        .on_cursor = on_view_cursor,
+        .on_snapshots = on_view_snapshots,
         .on_problem = on_relay_error,
         .ctx = edge,
     };
 
     TB_TRY(tb_append_queue_new(on_append_queued, edge, &edge->shared.append_queue, err));
     TB_TRY(tb_outbox_reader_open(edge->store_path, &edge->relay_outbox, err));
+    TB_TRY(tb_refill_init(&edge->refill, edge->relay_outbox, edge->derived.log, err));
     TB_TRY(tb_log_inproc_writer(edge->derived.log, &edge->log_writer, err));
     options.outbox = edge->relay_outbox;
     options.writer = edge->log_writer;
@@ -327,12 +345,16 @@ static enum tb_code report_unconfigured(struct edge *edge, struct tb_error *err)
 static enum tb_code open_view(struct edge *edge, struct tb_error *err)
 {
     struct tb_consumer_options options = tb_view_consumer_options(&edge->shared);
+    struct tb_view *view = edge->derived.view;
+    int64_t next = 0;
 
     TB_TRY(tb_log_inproc_reader(edge->derived.log, GROUP, &edge->log_reader, err));
     TB_TRY(tb_edge_open_view(edge, err));
+    TB_TRY(view->ops->offset(view, 0, &next, err));
+    tb_refill_report(&edge->refill, next);
     options.on_outage = on_consumer_error;
     options.reader = edge->log_reader;
-    options.view = edge->derived.view;
+    options.view = view;
     options.uptime = &edge->uptime;
     if (tb_config_int(edge->shared.config, TB_RETENTION_LOG) >= 0)
         options.on_durable = on_durable;
@@ -361,11 +383,11 @@ static enum tb_code open_api(struct edge *edge, struct tb_error *err)
         .lines_max = tb_config_int(config, TB_LIMITS_LINES),
         .disk_reserve_bytes = tb_config_int(config, TB_LIMITS_DISK_RESERVE),
         .uptime = edge->uptime,
-        .first_end = tb_log_inproc_range(edge->derived.log, GROUP).end,
         .writer = edge->writer,
         /* An order counts as delivered once the configured log has acknowledged it. */
         .cursor_name = tb_edge_is_connected(edge) ? TB_CURSOR_KAFKA : TB_CURSOR_INPROC,
         .view_cursor_name = TB_CURSOR_INPROC,
+        .refill = on_refill,
         .link = on_link,
         .disk_free = on_disk_free,
         .holds = on_holds,

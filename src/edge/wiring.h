@@ -15,6 +15,7 @@
 #include "edge/file_watch.h"
 #include "edge/heartbeat_note.h"
 #include "edge/kafka_uplink.h"
+#include "edge/refill.h"
 #include "query/rebuild/sqlite/rebuild_sqlite.h"
 #include "store/data_dir.h"
 
@@ -36,6 +37,7 @@ struct edge {
     struct tb_writer *writer; /* owns the store */
     struct tb_relay_resend_options resend;
     struct tb_derived derived; /* log and view; the consumer fills the view */
+    struct tb_refill refill;
     struct tb_log_writer *log_writer;
     struct tb_log_reader *log_reader;
     struct tb_outbox_reader *relay_outbox, *api_outbox, *query_outbox;

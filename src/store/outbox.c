@@ -224,6 +224,7 @@ enum tb_code tb_outbox_read_status(struct tb_outbox_reader *reader, const char *
         .any_pending = tb_stmt_int64(stmt, 11),
         .any_oldest_pending_at_ms = tb_stmt_int64(stmt, 12),
         .any_oldest_pending_uptime_ms = tb_stmt_int64(stmt, 13),
+        .newest_row = tb_stmt_int64(stmt, 14),
     };
     int64_t first_row = tb_stmt_int64(stmt, 1);
     tb_stmt_copy_text(stmt, 0, status.epoch, sizeof status.epoch);

@@ -96,6 +96,7 @@ void tb_outbox_unconfigured_text(const struct tb_outbox_cursor *cursor,
 struct tb_outbox_status {
     char epoch[TB_EPOCH_SIZE];
     int64_t last_row, cursor_row; /* over all epochs */
+    int64_t newest_row;           /* of those that are kept; 0: none */
     int64_t last_sequence;        /* within the present epoch; 0: none yet */
     int64_t delivered_sequence;   /* within the present epoch; 0: none yet */
     int64_t pending;

@@ -179,7 +179,8 @@ static const char *const sql[TB_STMT_COUNT] = {
         "  coalesce((SELECT created_at FROM idempotency ORDER BY uptime_ms LIMIT 1), 0),"
         "  coalesce(last - any_p.row + 1, 0),"
         "  coalesce((SELECT occurred_at FROM outbox WHERE row = any_p.row), 0),"
-        "  coalesce((SELECT uptime_ms FROM outbox WHERE row = any_p.row), 0)"
+        "  coalesce((SELECT uptime_ms FROM outbox WHERE row = any_p.row), 0),"
+        "  coalesce((SELECT max(row) FROM outbox), 0)"
         " FROM e, l, c, p, any_p",
     [TB_STMT_OUTBOX_DELIVERED] = "SELECT last_row <= coalesce((" CURSOR_ROW "), 0)"
                                  " AND NOT EXISTS(SELECT 1 FROM parked p"

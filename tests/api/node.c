@@ -55,6 +55,14 @@ static void on_link(void *ctx, struct tb_link_status *ret_figures)
         ret_figures->relay_states[i] = tb_relay_state_name((enum tb_relay_state)i);
 }
 
+static void on_refill(void *ctx, int64_t *ret_rows_left, int64_t *ret_end)
+{
+    struct node *node = ctx;
+
+    *ret_rows_left = node->rows_left;
+    *ret_end = node->first_end;
+}
+
 static enum tb_code on_ranges(void *ctx, struct tb_log_range *ret_ranges, struct tb_error *err)
 {
     (void)err;
@@ -170,6 +178,7 @@ void node_init(struct node *node)
         .lines_max = 1000,
         .disk_reserve_bytes = 64 << 20,
         .cursor_name = TB_CURSOR_INPROC,
+        .refill = on_refill,
         .link = on_link,
         .disk_free = on_disk_free,
         .holds = on_holds,

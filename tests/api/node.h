@@ -37,6 +37,8 @@ struct node {
     pthread_t threads[4]; /* api, writer, relay, consumer */
     bool running[4];
     _Atomic int64_t disk_free;
+    /* What the refill callback returns; both 0: the log lacked nothing, and was empty. */
+    _Atomic int64_t rows_left, first_end;
     struct tb_hold hold; /* what the holds callback returns, once has_hold is set */
     _Atomic bool has_hold;
     _Atomic int64_t told; /* versions that the consumer published */

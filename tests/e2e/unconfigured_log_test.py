@@ -55,7 +55,7 @@ def start_with_kafka_again(data):
     with Edge(data, *NOBODY) as edge:
         shown = status(edge)
         check(shown["pending"] == 5 and "unconfiguredLogs" not in shown, f"configured: {shown}")
-        check(edge.ask("GET", "/healthz").status == 200, "an offline till is healthy")
+        eventually(lambda: edge.ask("GET", "/healthz").status == 200, "an offline till is healthy")
         reply = edge.ask("DELETE", "/link/kafka")
         check(reply.status == 409, f"the configured log: {reply}")
         edge.stop()
@@ -70,7 +70,7 @@ def forget(data):
         check(edge.ask("DELETE", "/link/kafka").json()["forgotten"] is False, "forgotten twice")
         eventually(lambda: status(edge)["pending"] == 0, "nothing is pending")
         check("unconfiguredLogs" not in status(edge), "it is still remembered")
-        check(edge.ask("GET", "/healthz").status == 200, "not healthy")
+        eventually(lambda: edge.ask("GET", "/healthz").status == 200, "it is healthy")
         edge.stop()
     with Edge(data) as edge:
         check("unconfiguredLogs" not in status(edge), "it is remembered again")

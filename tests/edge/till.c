@@ -12,6 +12,7 @@ static void on_cursor(void *ctx, const char *cursor_name, int64_t row, int64_t a
 {
     struct till *till = ctx;
 
+    tb_refill_on_cursor(&till->refill, row);
     tb_writer_post_cursor(till->f.writer, cursor_name, row, at_ms);
 }
 
@@ -19,6 +20,7 @@ static void on_snapshots(void *ctx, const char *cursor_name, int64_t next)
 {
     struct till *till = ctx;
 
+    tb_refill_on_snapshots(&till->refill, next);
     tb_writer_post_snapshots(till->f.writer, cursor_name, next);
 }
 
@@ -35,6 +37,7 @@ static void open_relay(struct till *till)
     struct tb_error err = {0};
 
     ck_ok(tb_outbox_reader_open(till->f.path, &till->outbox, &err));
+    ck_ok(tb_refill_init(&till->refill, till->outbox, till->log, &err));
     ck_ok(tb_log_inproc_writer(till->log, &till->log_writer, &err));
     const struct tb_relay_options options = {.node = "till1",
                                              .cursor_name = TB_CURSOR_INPROC,

@@ -7,6 +7,7 @@
 #pragma once
 #include "bridge/relay/relay.h"
 #include "edge/derived.h"
+#include "edge/refill.h"
 #include "query/rebuild/sqlite/rebuild_sqlite.h"
 #include "store/fixture.h"
 
@@ -23,6 +24,7 @@ struct till {
     struct tb_log_writer *log_writer;
     struct tb_log_reader *log_reader;
     struct tb_relay *relay;
+    struct tb_refill refill;
     struct tb_view *view; /* the consumer fills it */
     struct tb_view_reader *reader;
     struct tb_consumer *consumer;

@@ -101,15 +101,17 @@ void tb_process_metrics(struct tb_buf *out); /* memory, CPU time and files of th
 /* How far outbox and view are, read now. */
 struct tb_view_progress {
     /* Of an edge; zero on a central. */
-    struct tb_outbox_status outbox;      /* by the cursor that means delivered */
-    struct tb_outbox_status view_outbox; /* by the cursor that feeds the view */
-    bool lacks_orders; /* the store has yet to send orders to the view as snapshots */
+    struct tb_outbox_status outbox;       /* by the cursor that means delivered */
+    struct tb_outbox_status view_outbox;  /* by the cursor that feeds the view */
+    struct tb_outbox_snapshots snapshots; /* that the store has yet to send to the view */
+    bool lacks_orders;                    /* there are some */
     /* Of the partitions that this process reads. */
     bool lag_known;      /* false: log or view could not be read */
     bool reads_any;      /* false: no partition is read here, so nothing is known of the view */
     int64_t lag;         /* records of the log that the view does not have yet */
     int64_t log_records; /* records that the log holds */
-    /* Of an edge: records that the log had at the start, and how many of them the view has. */
+    /* Of an edge: events that store or log had when the process started, snapshots as soon as they
+     * are in the log, and how many of them the view has. */
     int64_t first_records, first_applied;
     int64_t
         committed[TB_PARTITIONS_MAX]; /* next offset of the view; -1: unknown or not read here */

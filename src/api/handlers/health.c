@@ -5,10 +5,8 @@
 
 /* /livez passes when the api thread can answer. /readyz passes when orders can be read and, on an
  * edge, taken. /healthz also checks disk and checkpoints, or log, and the consumer; an offline
- * edge passes, but an edge whose events wait for a log that is not configured fails. */
-
-/* Events that the view may lack after any start: what was on its way at the end. */
-#define CATCHING_UP_MIN 1000
+ * edge passes, but not before its view has what the store had at the start, nor while its events
+ * wait for a log that is not configured. */
 
 /* Adds the result of a check to the members of "checks". detail: why it failed. Returns ok. */
 static bool add_check(struct tb_buf *results, const char *name, bool ok, const char *detail)
@@ -257,26 +255,52 @@ static bool check_consumer(const struct tb_api *api, struct tb_buf *results)
                      problem[0] ? problem : "the view is not being filled");
 }
 
-/* Orders that the view has yet to get from the store may be missing in lists and sums. */
+/* Describes what the view lacks of what the store had when the process started; "": nothing. */
+static void describe_refill(const struct tb_view_progress *progress, char ret_text[160])
+{
+    int64_t applied = progress->first_applied, total = progress->first_records;
+
+    ret_text[0] = '\0';
+    if (progress->lacks_orders)
+        snprintf(ret_text, 160, "the view is being made anew: %lld of %lld orders",
+                 (long long)(progress->snapshots.next - 1), (long long)progress->snapshots.last);
+    else if (!progress->lag_known)
+        snprintf(ret_text, 160, "how far the view goes is not known");
+    else if (applied < total)
+        snprintf(ret_text, 160, "the view is catching up: %lld of %lld events", (long long)applied,
+                 (long long)total);
+}
+
+/* True: the relay that feeds the view is held, so that the view stands still. */
+static bool is_view_held(const struct tb_api *api)
+{
+    const struct tb_api_edge *edge = api->options.edge;
+    struct tb_link_status link = {0};
+
+    if (strcmp(tb_view_cursor(edge), edge->cursor_name) != 0)
+        return false; /* the link is to another log */
+    edge->link(api->options.ctx, &link);
+    return strcmp(link.state, "forced-offline") == 0;
+}
+
+/* Orders that the view has yet to get from the store may be missing in lists and sums. Why it gets
+ * none is told by the checks `log` and `consumer`, except for a link that was set offline. */
 static bool check_snapshots(struct tb_api *api, const struct tb_query_context *context,
                             struct tb_buf *results)
 {
-    struct tb_outbox_snapshots left = {0};
     struct tb_view_progress progress;
-    char detail[240] = "";
     struct tb_error err = {0};
+    char missing[160], detail[240];
 
-    if (tb_view_progress_read(api, context, &progress, &err) == TB_OK && progress.lag_known &&
-        progress.first_records - progress.first_applied >= CATCHING_UP_MIN)
-        snprintf(detail, sizeof detail, "the view is being made anew: %lld of %lld events",
-                 (long long)progress.first_applied, (long long)progress.first_records);
-    if (tb_outbox_read_snapshots(context->outbox, tb_view_cursor(api->options.edge), &left,
-                                 &err) != TB_OK)
-        snprintf(detail, sizeof detail, "%s", err.text);
-    else if (left.next <= left.last)
-        snprintf(detail, sizeof detail, "the view is being made anew: %lld of %lld orders",
-                 (long long)(left.next - 1), (long long)left.last);
-    return add_check(results, "snapshots", detail[0] == '\0', detail);
+    if (tb_view_progress_read(api, context, &progress, &err) != TB_OK)
+        return add_check(results, "snapshots", false, err.text);
+    describe_refill(&progress, missing);
+    snprintf(detail, sizeof detail, "%s%s", missing,
+             missing[0] && is_view_held(api)
+                 ? "; it stands still, because the link is forced offline: "
+                   "`tillbox link auto`"
+                 : "");
+    return add_check(results, "snapshots", missing[0] == '\0', detail);
 }
 
 static void reply_health(struct tb_reply *reply, bool ok, const struct tb_buf *results)

@@ -47,10 +47,11 @@ struct tb_api_edge {
     struct tb_writer *writer;
     const char *cursor_name;      /* the cursor that means delivered */
     const char *view_cursor_name; /* the cursor that feeds this view; NULL: the same */
-    /* The end of the log when the process started: until the view has come so far it lacks what
-     * was visible before. */
-    int64_t first_end;
     /* Called on the api thread. */
+    /* How many events that the store had when the process started the log does not have yet; and
+     * the log's end at which the view has all of them and all snapshots that were requested, -1
+     * while the log lacks some. */
+    void (*refill)(void *ctx, int64_t *ret_rows_left, int64_t *ret_end);
     void (*link)(void *ctx, struct tb_link_status *ret_status);
     int64_t (*disk_free)(void *ctx);                                    /* below 0: not known */
     size_t (*holds)(void *ctx, struct tb_hold ret_holds[TB_HOLDS_MAX]); /* of all files */

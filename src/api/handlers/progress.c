@@ -13,20 +13,29 @@ static enum tb_code read_next(const struct tb_query_context *context, int32_t pa
     return TB_OK;
 }
 
-static void add_first(int64_t end, int64_t begin, int64_t next, struct tb_view_progress *progress)
+/* end: of what the view must have; -1: it must have all records, and there are more to come. */
+static void add_first(int64_t end, const struct tb_log_range *range, int64_t next,
+                      struct tb_view_progress *progress)
 {
-    if (end <= begin)
+    if (end < 0)
+        end = range->end;
+    if (end <= range->begin)
         return; /* retention has removed them, after the view had them */
-    progress->first_records += end - begin;
-    progress->first_applied += (next < end ? next : end) - begin;
+    progress->first_records += end - range->begin;
+    progress->first_applied += (next < end ? next : end) - range->begin;
 }
 
 static void read_lag(const struct tb_api_options *options, const struct tb_query_context *context,
                      struct tb_view_progress *progress)
 {
     struct tb_log_range ranges[TB_PARTITIONS_MAX];
+    int64_t rows_left = 0, first_end = -1;
     struct tb_error err = {0};
 
+    if (options->edge)
+        options->edge->refill(options->ctx, &rows_left, &first_end);
+    if (first_end < 0)
+        progress->first_records = rows_left;
     for (int32_t p = 0; p < options->partitions; p++) {
         ranges[p] = (struct tb_log_range){.end = -1};
         progress->committed[p] = progress->end[p] = -1;
@@ -43,7 +52,7 @@ static void read_lag(const struct tb_api_options *options, const struct tb_query
         progress->end[p] = ranges[p].end;
         progress->log_records += ranges[p].end - ranges[p].begin;
         if (options->edge)
-            add_first(options->edge->first_end, ranges[p].begin, progress->committed[p], progress);
+            add_first(first_end, &ranges[p], progress->committed[p], progress);
         if (progress->end[p] > progress->committed[p])
             progress->lag += progress->end[p] - progress->committed[p];
     }
@@ -72,14 +81,14 @@ enum tb_code tb_view_progress_read(struct tb_api *api, const struct tb_query_con
 {
     const struct tb_api_edge *edge = api->options.edge;
     struct tb_view_progress progress = {0};
-    struct tb_outbox_snapshots left = {0};
     int64_t now_ms = tb_clock_wall_ms(api->options.clock);
 
     if (edge) {
         TB_TRY(tb_outbox_read_status(context->outbox, edge->cursor_name, &progress.outbox, err));
         progress.view_outbox = progress.outbox;
-        TB_TRY(tb_outbox_read_snapshots(context->outbox, tb_view_cursor(edge), &left, err));
-        progress.lacks_orders = left.next <= left.last;
+        TB_TRY(tb_outbox_read_snapshots(context->outbox, tb_view_cursor(edge), &progress.snapshots,
+                                        err));
+        progress.lacks_orders = progress.snapshots.next <= progress.snapshots.last;
         if (edge->view_cursor_name)
             TB_TRY(tb_outbox_read_status(context->outbox, edge->view_cursor_name,
                                          &progress.view_outbox, err));

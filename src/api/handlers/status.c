@@ -107,20 +107,14 @@ static enum tb_code add_unconfigured(const struct tb_api *api,
 }
 
 /* How many orders the view has yet to get from the store, because log or view were lost. */
-static enum tb_code add_snapshots(const struct tb_api *api, const struct tb_query_context *context,
-                                  struct tb_buf *out, struct tb_error *err)
+static void add_snapshots(const struct tb_view_progress *progress, struct tb_buf *out)
 {
-    struct tb_outbox_snapshots left = {0};
-
-    TB_TRY(
-        tb_outbox_read_snapshots(context->outbox, tb_view_cursor(api->options.edge), &left, err));
-    if (left.next > left.last)
-        return TB_OK;
+    if (!progress->lacks_orders)
+        return;
     tb_json_open(out, "snapshots", '{');
-    tb_json_member_int(out, "sent", left.next - 1);
-    tb_json_member_int(out, "total", left.last);
+    tb_json_member_int(out, "sent", progress->snapshots.next - 1);
+    tb_json_member_int(out, "total", progress->snapshots.last);
     tb_buf_addc(out, '}');
-    return TB_OK;
 }
 
 /* What was done at starts because a file was lost, damaged or put back. */
@@ -147,8 +141,8 @@ static enum tb_code add_recoveries(const struct tb_query_context *context, struc
     return TB_OK;
 }
 
-/* After a start: how much the view has of what the log had then. A view that was lost begins at 0.
- */
+/* After a start: how much the view has of what store and log had then. A view that was lost begins
+ * at 0. */
 static void add_catching_up(const struct tb_view_progress *progress, struct tb_buf *out)
 {
     if (!progress->lag_known || progress->first_applied >= progress->first_records)
@@ -184,7 +178,7 @@ static enum tb_code add_edge(struct tb_api *api, const struct tb_query_context *
         tb_json_member_int(out, "lag", progress.lag); /* events that the view does not have yet */
     add_catching_up(&progress, out);
     TB_TRY(add_unconfigured(api, context, out, err));
-    TB_TRY(add_snapshots(api, context, out, err));
+    add_snapshots(&progress, out);
     tb_resend_add_status(context, out);
     TB_TRY(add_recoveries(context, out, err));
     tb_json_member_int(out, "deadLetters", dead_letters);
