@@ -43,7 +43,9 @@ struct tb_wal {
     struct tb_place place;
     const uint32_t volatile *index; /* of the WAL; NULL: the file system does not have the files */
     _Atomic int64_t file_size;      /* the database file is not shorter, unless pages were freed */
-    bool rescued;                   /* the file has all of a WAL that is lost */
+    int64_t checked_frames;         /* of the WAL with these salts: SQLite can read them back */
+    uint8_t checked_salts[8];
+    bool rescued; /* the file has all of a WAL that is lost */
     int64_t page_size;
     int frames, copied;     /* in the WAL after the last commit; of these, in the file */
     int64_t earlier_frames; /* of the rounds before the WAL started over */
@@ -124,7 +126,7 @@ void tb_wal_end_round(struct tb_db *db);
 void tb_db_note_place(struct tb_db *db);
 /* After each checkpoint: the database file may have grown. */
 void tb_db_note_file_size(struct tb_db *db);
-/* Looks now. all: at every frame that a checkpoint would copy. */
+/* Looks now, on the owner's thread. all: at every frame that a checkpoint would copy. */
 enum tb_loss_kind tb_db_look(struct tb_db *db, bool all);
 /* As of the last look, whoever looked. */
 enum tb_loss_kind tb_db_loss(const struct tb_db *db);

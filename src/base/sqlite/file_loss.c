@@ -85,10 +85,21 @@ static bool has_salts(int fd, int64_t offset, const uint32_t *index)
            memcmp(salts, &index[INDEX_SALTS], sizeof salts) == 0;
 }
 
+/* A hole ends where the WAL ended when it was cut, so its last frame is not before the last one
+ * that was checked. Without that, each commit would read a WAL that a snapshot lets grow. */
+static int64_t first_unchecked(const struct tb_db *db, const uint32_t *index)
+{
+    int64_t checked = db->wal.checked_frames, first = index[INDEX_BACKFILL];
+
+    if (memcmp(db->wal.checked_salts, &index[INDEX_SALTS], SALTS_SIZE) == 0 && checked > first)
+        first = checked - 1;
+    return first;
+}
+
 static bool has_frames(const struct tb_db *db, int fd, const uint32_t *index, bool all)
 {
     int64_t size = FRAME_HEADER_SIZE + db->wal.page_size, count = index[INDEX_FRAMES];
-    int64_t first = all ? index[INDEX_BACKFILL] : count - 1;
+    int64_t first = all ? first_unchecked(db, index) : count - 1;
     struct stat st;
 
     if (count == 0)
@@ -120,10 +131,16 @@ static enum tb_loss_kind judge_wal(const struct tb_db *db, const uint32_t *index
     return kind;
 }
 
+static void note_checked(struct tb_db *db, const uint32_t *index)
+{
+    db->wal.checked_frames = index[INDEX_FRAMES];
+    memcpy(db->wal.checked_salts, &index[INDEX_SALTS], SALTS_SIZE);
+}
+
 /* all: each frame that the next checkpoint would copy; else the last. SQLite changes the index
  * before it makes file or WAL shorter, and after it has made them longer, so what was seen between
- * two equal readings of the index is so. */
-static enum tb_loss_kind judge(const struct tb_db *db, bool all)
+ * two equal readings of the index is so. It never removes a file that somebody else has open. */
+static enum tb_loss_kind judge(struct tb_db *db, bool all)
 {
     uint32_t before[INDEX_WORDS], after[INDEX_WORDS];
 
@@ -137,7 +154,9 @@ static enum tb_loss_kind judge(const struct tb_db *db, bool all)
         kind = judge_file(db, before);
         if (kind == TB_LOSS_NONE)
             kind = judge_wal(db, before, all);
-        if (kind == TB_LOSS_NONE ||
+        if (kind == TB_LOSS_NONE && all)
+            note_checked(db, before);
+        if (kind == TB_LOSS_NONE || kind == TB_LOSS_FILE_GONE || kind == TB_LOSS_WAL_GONE ||
             (read_index(db, after) && memcmp(before, after, sizeof before) == 0))
             return kind;
     }
