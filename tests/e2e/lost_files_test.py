@@ -1,70 +1,21 @@
-"""Loses, swaps and damages the files of a till, stopped or not. It starts again and sells on, the
-view has exactly the orders of the store, /status names each file with the reason, and no order
-number is given twice without a word. A till that loses a file while it has it open says so.
+"""Loses, swaps and damages the files of a stopped till. It starts again and sells on, the view has
+exactly the orders of the store, /status names each file with the reason, and no order number is
+given twice without a word.
 """
 import contextlib
 import pathlib
 import shutil
-import sqlite3
 import subprocess
 
-from tillbox_e2e import Edge, change_db, check, eventually, order_body, read_db, run, scratch
+from lost_files import FIRST, MORE, check_view, find_recovery, go_on, is_whole, recoveries, sell
+from tillbox_e2e import Edge, change_db, check, eventually, read_db, run, scratch
 
-FIRST, MORE = 300, 200
 DELIVERED_ROWS_REMOVED = 250
-
-
-def sell(edge, count):
-    """Places orders and returns the numbers on their receipts."""
-    numbers = []
-    with edge.client() as client:
-        for number in range(count):
-            reply = client.ask("POST", "/orders", order_body(number))
-            check(reply.status == 201, reply)
-            numbers.append(reply.json()["orderNumber"])
-    return numbers
-
-
-def is_whole(edge):
-    status = edge.ask("GET", "/status").json()
-    return "snapshots" not in status and status["pending"] == 0 and \
-        edge.ask("GET", "/healthz").status == 200
-
-
-def check_view(edge):
-    """The view has the orders of the store, and no others."""
-    eventually(lambda: is_whole(edge), "the view is whole")
-    edge.catch_up()
-    with contextlib.closing(read_db(edge.data / "store.db")) as db:
-        rows = {row["order_id"]: row for row in db.execute("SELECT * FROM orders")}
-    seen = edge.orders()
-    check(seen.keys() == rows.keys(), f"the view has {len(seen)} orders, the store {len(rows)}")
-    for order_id, row in rows.items():
-        got = seen[order_id]
-        check((got["version"], got["status"], got["totalMinor"]) ==
-              (row["version"], row["status"], row["total_minor"]), f"{got} is not {dict(row)}")
-    totals = edge.ask("GET", "/orders/stats").json()["totals"]
-    check(sum(total["orders"] for total in totals) == len(rows), totals)
-    check(sum(total["totalMinor"] for total in totals) ==
-          sum(row["total_minor"] for row in rows.values() if row["status"] != "CANCELLED"), totals)
-    check(edge.ask("GET", "/status").json()["deadLetters"] == 0, "there are dead letters")
-    return rows
 
 
 def epoch(edge):
     with contextlib.closing(read_db(edge.data / "store.db")) as db:
         return db.execute("SELECT epoch FROM epochs ORDER BY first_row DESC").fetchone()[0]
-
-
-def recoveries(edge):
-    return edge.ask("GET", "/status").json().get("recoveries", [])
-
-
-def find_recovery(edge, file, words):
-    found = [each for each in recoveries(edge) if each["file"] == file and words in each["reason"]]
-    check(found, f"no recovery of {file} with {words!r}: {recoveries(edge)}")
-    check("edge.recovery" in edge.diagnostics(), "the diagnostics do not tell it")
-    return found[0]
 
 
 def remove(data, name):
@@ -75,17 +26,6 @@ def remove(data, name):
 def replace(data, name, source):
     remove(data, name)
     shutil.copy(source, data / name)
-
-
-def go_on(edge):
-    """Sells on, restarts, and finds nothing new to recover."""
-    sell(edge, MORE)
-    check_view(edge)
-    known = recoveries(edge)
-    edge.stop()
-    edge.start()
-    check(recoveries(edge) == known, f"another recovery: {recoveries(edge)}")
-    check_view(edge)
 
 
 def log_missing(folder):
@@ -237,143 +177,6 @@ def is_well_after_a_start(edge):
     return well
 
 
-def store_removed_while_it_is_open(folder):
-    """What is stored in a file without a name is gone with the process: it is not acknowledged."""
-    with Edge(folder / "data") as edge:
-        sell(edge, 10)
-        check_view(edge)
-        (edge.data / "store.db").rename(folder / "store.db")
-        reply = edge.ask("POST", "/orders", order_body(1))
-        check(reply.status == 503, reply)
-        eventually(lambda: edge.ask("GET", "/readyz").status == 503, "it is not ready")
-        check("put it back" in check_told(edge, "store", edge.data / "store.db"), "no way out")
-        (folder / "store.db").rename(edge.data / "store.db")
-        eventually(lambda: edge.ask("POST", "/orders", order_body(2)).status == 201, "it sells")
-        check(len(check_view(edge)) == 11, "orders are missing")
-
-
-def sell_until_refused(edge):
-    """Returns how many orders were acknowledged, and the refusal."""
-    placed = []
-
-    def refusal():
-        reply = edge.ask("POST", "/orders", order_body(len(placed)))
-        if reply.status == 201:
-            placed.append(reply.json()["orderNumber"])
-        return reply.status == 503 and "restart the node" in reply.body.decode() and reply
-
-    return placed, eventually(refusal, "orders are refused", pause=0.1)
-
-
-def check_told(edge, check_name, *paths):
-    def detail():
-        found = edge.ask("GET", "/healthz").json()["checks"][check_name].get("detail", "")
-        return all(str(path) in found for path in paths) and found
-
-    found = eventually(detail, f"health tells {paths}")
-    check("restart the node" in found, found)
-    lines = [line for line in edge.diagnostics().splitlines() if "edge.file_lost" in line]
-    for path in paths:
-        check(len([line for line in lines if f"{path} was" in line]) == 1, lines)
-    return found
-
-
-def rows_without_wal(path):
-    uri = f"file:{path}?immutable=1"
-    with contextlib.closing(sqlite3.connect(uri, uri=True)) as db:
-        return db.execute("SELECT count(*) FROM orders").fetchone()[0]
-
-
-def wal_removed_while_it_is_open(folder):
-    """No acknowledged order is lost: the till brings them into the file and says what to do."""
-    for number, change in enumerate((pathlib.Path.unlink,
-                                     lambda path: path.rename(folder / "moved"),
-                                     lambda path: (folder / "empty").rename(path))):
-        (folder / "empty").write_bytes(b"")
-        with Edge(folder / f"data{number}") as edge:
-            sell(edge, FIRST)
-            wal = edge.data / "store.db-wal"
-            change(wal)
-            placed, reply = sell_until_refused(edge)
-            check(str(wal) in reply.json()["detail"], reply)
-            check_told(edge, "store", wal)
-            check(edge.ask("GET", "/readyz").status == 503, "it is ready")
-            count = FIRST + len(placed)
-            if number == 0:
-                eventually(lambda: rows_without_wal(edge.data / "store.db") == count, "all is rescued")
-                edge.kill()
-            else:
-                edge.stop()
-            edge.start()
-            check(len(check_view(edge)) == count, "orders are lost")
-            check(not recoveries(edge), recoveries(edge))
-            go_on(edge)
-
-
-def wals_emptied_while_they_are_open(folder):
-    """Nothing is made of the holes, and what is lost is told, although log and view lose the same."""
-    for number, names in enumerate((["store.db"], ["store.db", "log.db", "view.db"])):
-        with Edge(folder / f"data{number}") as edge:
-            known = sell(edge, FIRST)
-            edge.catch_up()
-            edge.stop()
-            edge.start()
-            known += sell(edge, 20)
-            edge.catch_up()
-            for name in names:
-                check((edge.data / f"{name}-wal").stat().st_size > 0, f"{name} has no WAL")
-                (edge.data / f"{name}-wal").write_bytes(b"")
-            placed, reply = sell_until_refused(edge)
-            check(str(edge.data / "store.db-wal") in reply.json()["detail"], reply)
-            check_told(edge, "store", edge.data / "store.db-wal")
-            edge.stop()
-            edge.start()
-            check(len(check_view(edge)) == FIRST, "it is not what the file had")
-            told = find_recovery(edge, "store.db", "it was put back in time")["reason"]
-            check(f"orders {known[FIRST]} to {(known + placed)[-1]} are lost" in told, told)
-            fresh = sell(edge, 1)
-            check(not set(fresh) & set(known + placed), f"given twice: {fresh}")
-            go_on(edge)
-
-
-def wals_of_log_and_view_removed(folder):
-    """Orders are taken; the next start looks through the files and mends them."""
-    for number, change in enumerate((pathlib.Path.unlink, lambda path: path.write_bytes(b""))):
-        with Edge(folder / f"data{number}") as edge:
-            sell(edge, FIRST)
-            check_view(edge)
-            paths = [edge.data / "log.db-wal", edge.data / "view.db-wal"]
-            for path in paths:
-                change(path)
-            check_told(edge, "files", *paths)
-            eventually(lambda: (edge.data / "damaged").exists(), "the next start looks")
-            sell(edge, 20)
-            edge.stop()
-            edge.start()
-            check(len(check_view(edge)) == FIRST + 20, "orders are lost")
-            check(not (edge.data / "damaged").exists(), "the marker stays")
-            go_on(edge)
-
-
-def store_cut_while_it_is_open(folder):
-    with Edge(folder / "data") as edge:
-        known = sell(edge, FIRST)
-        edge.stop()
-        edge.start()
-        known += sell(edge, 20)
-        edge.catch_up()
-        path = edge.data / "store.db"
-        path.write_bytes(b"")
-        placed, reply = sell_until_refused(edge)
-        check(f"{path} was cut short" in reply.json()["detail"], reply)
-        check_told(edge, "store", path)
-        edge.stop()
-        check(path.stat().st_size == 0, "pages were put into the hole")
-        edge.start()
-        told = find_recovery(edge, "store.db", "are lost")["reason"]
-        check(f"orders {known[0]} to {(known + placed)[-1]} are lost" in told, told)
-
-
 def everything_put_back(folder):
     """A backup of the whole folder, written over it: log and view agree with the store."""
     with Edge(folder / "data") as edge:
@@ -492,10 +295,7 @@ def log_cannot_be_opened(folder):
 def test():
     for part in (log_missing, log_older, log_and_view_damaged, only_the_store_is_there,
                  store_put_back, view_damaged_inside, everything_put_back,
-                 any_page_damaged, store_removed_while_it_is_open, wal_removed_while_it_is_open,
-                 wals_emptied_while_they_are_open, wals_of_log_and_view_removed,
-                 store_cut_while_it_is_open,
-                 store_damaged, store_damaged_inside, copy_beside_a_foreign_wal,
+                 any_page_damaged, store_damaged, store_damaged_inside, copy_beside_a_foreign_wal,
                  log_cannot_be_opened):
         print(part.__name__)
         with scratch() as folder:
