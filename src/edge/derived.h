@@ -38,5 +38,6 @@ struct tb_derived {
 /* Call it with every error of the relay and of the consumer. If SQLite has found a damaged file,
  * the next start reads all of log and view, and sets aside what is damaged. */
 void tb_derived_mark_damage(const char *folder, const struct tb_error *err);
+void tb_derived_mark(const char *folder); /* whatever was found */
 TB_CHECKED enum tb_code tb_derived_open(const struct tb_derived_options *options,
                                         struct tb_derived *ret_derived, struct tb_error *err);

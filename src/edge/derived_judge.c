@@ -282,11 +282,15 @@ void tb_derived_remove_marker(const struct tb_derived_state *derived)
 
 void tb_derived_mark_damage(const char *folder, const struct tb_error *err)
 {
+    if (err->code == TB_CORRUPT && err->native != 0) /* SQLite found it */
+        tb_derived_mark(folder);
+}
+
+void tb_derived_mark(const char *folder)
+{
     char path[TB_VIEW_PATH_SIZE];
     int fd;
 
-    if (err->code != TB_CORRUPT || err->native == 0) /* SQLite did not find it */
-        return;
     snprintf(path, sizeof path, "%s/" TB_DAMAGE_MARKER, folder);
     fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     if (fd >= 0)

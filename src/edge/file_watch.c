@@ -312,6 +312,8 @@ int64_t tb_file_watch_step(struct tb_file_watch *watch)
     sort_out(watch, now_ms);
     pthread_mutex_unlock(&watch->lock);
     tb_data_dir_keep_ballast(watch->options.dir);
+    if (tb_damage_look_for_losses(watch->options.damage))
+        tb_writer_wake(watch->options.writer); /* it rescues what can be rescued */
     tb_damage_step(watch->options.damage, tb_writer_found_damage(watch->options.writer));
     return next_wait_ms(watch);
 }

@@ -1,5 +1,5 @@
-/* Watches the database files of a node: names the programs that hold them up, and keeps the data
- * folder's ballast.
+/* Watches the database files of a node: names the programs that hold them up, notices files that
+ * were moved, removed or cut, and keeps the data folder's ballast.
  *
  *   - Another program's write lock: the file's writer gets nothing stored. Reported between one
  *     second and two after it was taken.
@@ -18,8 +18,8 @@
 struct tb_file_watch_options {
     const struct tb_clock *clock;
     struct tb_data_dir *dir;
-    const struct tb_writer *writer; /* of TB_HOLD_STORE */
-    struct tb_damage *damage;       /* stepped, too */
+    struct tb_writer *writer; /* of TB_HOLD_STORE */
+    struct tb_damage *damage; /* stepped, too */
 };
 struct tb_file_watch;
 TB_CHECKED enum tb_code tb_file_watch_new(const struct tb_file_watch_options *options,

@@ -2,6 +2,7 @@
 #include "base/diag/diag.h"
 #include <inttypes.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -24,16 +25,19 @@ static bool write_file(const char *path, const struct tb_heartbeat_note *note)
 
 void tb_heartbeat_note_write(const char *folder, const struct tb_heartbeat_note *note)
 {
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the file, and the next */
     static bool is_reported;
     char path[PATH_MAX], fresh[PATH_MAX];
 
     path_of(folder, "", path);
     path_of(folder, ".new", fresh);
-    if (write_file(fresh, note) && rename(fresh, path) == 0)
-        return;
-    if (!is_reported)
-        tb_diag(TB_DIAG_WARN, "edge.heartbeat", "cannot write %s", path);
-    is_reported = true;
+    pthread_mutex_lock(&lock);
+    if (!(write_file(fresh, note) && rename(fresh, path) == 0)) {
+        if (!is_reported)
+            tb_diag(TB_DIAG_WARN, "edge.heartbeat", "cannot write %s", path);
+        is_reported = true;
+    }
+    pthread_mutex_unlock(&lock);
 }
 
 /* A field ends with the character `end`. */

@@ -1,7 +1,9 @@
 /* The last heartbeat that Kafka has acknowledged, kept in a file beside the databases: if store,
- * log and view are all put back from one moment, it shows what they had reached since.
+ * log and view are all put back from one moment, it shows what they had reached since. Written
+ * without Kafka, too, when the store's file or WAL is lost while it is open: the files of log and
+ * view may have been lost with it.
  *
- * Thread:  any, one at a time.
+ * Thread:  write from any; the others from edge's main thread, before.
  * Errors:  a note that cannot be written is reported once and written with a later heartbeat; one
  *          that is missing or malformed counts as none. Power loss may take the last one. */
 #pragma once

@@ -1,4 +1,5 @@
 #include "base/diag/diag.h"
+#include "base/sqlite/file_loss.h"
 #include "edge/wiring.h"
 
 /* What the uplink to Kafka tells the rest of the edge, and is told by it. */
@@ -59,15 +60,15 @@ void tb_edge_unpark(void *ctx)
         tb_kafka_uplink_unpark(edge->kafka);
 }
 
+/* If the store is lost, the note has all that was acknowledged, which the last heartbeat may not
+ * have. */
 static void on_heartbeat(void *ctx, const char *epoch, int64_t sequence, int64_t number)
 {
     struct edge *edge = ctx;
-    struct tb_heartbeat_note note = {.sequence = sequence, .number = number};
+    struct tb_error lost = {0};
 
-    memcpy(note.store_id, edge->derived.origin.store_id, sizeof note.store_id);
-    memcpy(note.epoch, epoch, sizeof note.epoch);
-    if (sequence > 0)
-        tb_heartbeat_note_write(tb_data_dir_path(edge->dir), &note);
+    if (tb_file_loss_check(edge->store_path, &lost) == TB_OK)
+        tb_edge_note_position(edge, epoch, sequence, number);
 }
 
 enum tb_code tb_edge_open_kafka(struct edge *edge, struct tb_error *err)

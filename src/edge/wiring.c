@@ -1,6 +1,7 @@
 #include "edge/wiring.h"
 #include "base/diag/diag.h"
 #include "base/sqlite/wal_backlog.h"
+#include "edge/heartbeat_note.h"
 #include "edge/identity.h"
 #include "edge/link_status.h"
 #include <stdio.h>
@@ -47,6 +48,17 @@ static void on_view_snapshots(void *ctx, const char *cursor_name, int64_t next)
 static void on_refill(void *ctx, int64_t *ret_rows_left, int64_t *ret_end)
 {
     tb_refill_read(&((struct edge *)ctx)->refill, ret_rows_left, ret_end);
+}
+
+void tb_edge_note_position(void *ctx, const char *epoch, int64_t sequence, int64_t number)
+{
+    struct edge *edge = ctx;
+    struct tb_heartbeat_note note = {.sequence = sequence, .number = number};
+
+    memcpy(note.store_id, edge->derived.origin.store_id, sizeof note.store_id);
+    memcpy(note.epoch, epoch, sizeof note.epoch);
+    if (sequence > 0)
+        tb_heartbeat_note_write(tb_data_dir_path(edge->dir), &note);
 }
 
 static void on_query_failed(void *ctx, const struct tb_error *err)
@@ -194,6 +206,8 @@ static enum tb_code open_writer(struct edge *edge, struct tb_store *store, struc
         .idempotency_keep_ms = tb_config_int(config, TB_RETENTION_IDEMPOTENCY),
         .cursor_names = cursor_names,
         .cursor_count = tb_edge_is_connected(edge) ? 2 : 1,
+        .lost = tb_edge_note_position,
+        .lost_ctx = edge,
         .committed = on_committed,
         .committed_ctx = edge,
     };

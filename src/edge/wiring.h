@@ -68,6 +68,8 @@ void tb_edge_resend(void *ctx);
 
 /* True: the edge sends events to Kafka too, besides the log on this node. */
 bool tb_edge_is_connected(const struct edge *edge);
+/* Keeps what the store has acknowledged in the file "heartbeat". Any thread. */
+void tb_edge_note_position(void *ctx, const char *epoch, int64_t sequence, int64_t number);
 /* For relays: post to the writer. */
 void tb_edge_on_cursor(void *ctx, const char *cursor_name, int64_t row, int64_t at_ms);
 void tb_edge_on_snapshots(void *ctx, const char *cursor_name, int64_t next);

@@ -1,3 +1,4 @@
+#include "base/sqlite/file_loss.h"
 #include "store/writer_priv.h"
 
 /* The uptime at which rows were written that have now been kept for keep_ms. */
@@ -96,7 +97,8 @@ void tb_retention_stop(struct tb_writer *writer)
     struct tb_error err = {0};
 
     /* If it fails, rows expire up to an hour of uptime later: see load_uptime. */
-    if (tb_writer_healthy(writer) && tb_uptime_ms(&store->uptime, writer->options.clock) >=
-                                         store->saved_uptime_ms + TB_RETENTION_SAVE_MS)
+    if (tb_writer_healthy(writer) && tb_file_loss_check(store->path, &err) == TB_OK &&
+        tb_uptime_ms(&store->uptime, writer->options.clock) >=
+            store->saved_uptime_ms + TB_RETENTION_SAVE_MS)
         (void)!tb_store_save_uptime(store, &err);
 }

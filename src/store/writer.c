@@ -1,4 +1,6 @@
+#include "base/sqlite/file_loss.h"
 #include "store/writer_priv.h"
+#include <stdio.h>
 #include <stdlib.h>
 
 enum tb_code tb_writer_new(const struct tb_writer_options *options, struct tb_writer **ret_writer,
@@ -10,6 +12,8 @@ enum tb_code tb_writer_new(const struct tb_writer_options *options, struct tb_wr
         return tb_error_set(err, TB_INTERNAL, "out of memory");
     writer->options = *options;
     writer->store = options->store;
+    writer->acked_row = options->store->last_row;
+    writer->acked_number = options->store->last_number;
     writer->stats.commit_us.spec = &tb_histogram_time;
     writer->stats.batch_size.spec = &tb_histogram_size;
     writer->reopen_backoff = (struct tb_backoff){.base_ms = TB_WRITER_REOPEN_BASE_MS,
@@ -142,6 +146,33 @@ static int64_t next_wait_ms(struct tb_writer *writer)
     return tb_mailbox_count(&writer->mailbox) > 0 ? 0 : wait_ms;
 }
 
+static void tell_loss(struct tb_writer *writer)
+{
+    const struct tb_writer_options *options = &writer->options;
+
+    if (options->lost && !writer->told_loss)
+        options->lost(options->lost_ctx, writer->store->epoch,
+                      writer->acked_row - writer->store->epoch_first_row + 1,
+                      writer->acked_number);
+    writer->told_loss = true;
+}
+
+/* What is stored in a file that is lost is gone with this process: nothing is acknowledged. */
+static bool refuses_lost(struct tb_writer *writer)
+{
+    struct tb_error why = {0};
+    char text[sizeof why.text];
+
+    if (tb_file_loss_check(writer->store->path, &why) == TB_OK) {
+        writer->told_loss = false;
+        return false;
+    }
+    tell_loss(writer);
+    snprintf(text, sizeof text, "Nothing was stored: %.*s", (int)sizeof text - 22, why.text);
+    refuse_unavailable(writer, text);
+    return true;
+}
+
 int64_t tb_writer_step(struct tb_writer *writer)
 {
     int64_t now_ms = tb_clock_mono_ms(writer->options.clock);
@@ -150,6 +181,10 @@ int64_t tb_writer_step(struct tb_writer *writer)
     if (!tb_writer_healthy(writer))
         try_reopen(writer, now_ms);
     take_batch(writer);
+    if (refuses_lost(writer)) {
+        keep_up(writer, now_ms);
+        return tb_mailbox_count(&writer->mailbox) > 0 ? 0 : TB_WRITER_UPKEEP_MS;
+    }
     if (!tb_writer_healthy(writer))
         refuse_unavailable(writer, "The store cannot be written at present; nothing was stored.");
     else if (writer->job_count > 0 || tb_relay_writes_are_due(writer, now_ms))
@@ -183,6 +218,11 @@ void tb_writer_stop(struct tb_writer *writer)
     /* Close first: tb_writer_run finishes every job that was accepted. */
     tb_mailbox_close(&writer->mailbox);
     atomic_store(&writer->stopping, true);
+    tb_mailbox_wake(&writer->mailbox);
+}
+
+void tb_writer_wake(struct tb_writer *writer)
+{
     tb_mailbox_wake(&writer->mailbox);
 }
 

@@ -76,6 +76,10 @@ struct tb_writer_options {
     /* The cursors of the logs that are configured. They are remembered with the first commit. */
     const char *const *cursor_names;
     size_t cursor_count;
+    /* The store's file or its WAL is lost: what was acknowledged until now. On the owner's thread,
+     * once for each loss; NULL: nobody wants to know. */
+    void (*lost)(void *ctx, const char *epoch, int64_t sequence, int64_t number);
+    void *lost_ctx;
     void (*committed)(void *ctx); /* after a commit that added outbox rows: wake the relays */
     void *committed_ctx;
 };
@@ -119,6 +123,7 @@ int64_t tb_writer_step(struct tb_writer *writer);
 /* The thread's loop: steps and waits until tb_writer_stop, then finishes all accepted jobs. */
 void tb_writer_run(struct tb_writer *writer);
 void tb_writer_stop(struct tb_writer *writer); /* from any thread */
+void tb_writer_wake(struct tb_writer *writer); /* from any thread: it steps now */
 
 const struct tb_writer_stats *tb_writer_stats(const struct tb_writer *writer); /* any thread */
 /* False from an I/O error until the store could be reopened. Any thread. */

@@ -171,6 +171,8 @@ static void complete_transaction(struct tb_writer *writer, int64_t rows_before, 
     bool grew = writer->store->last_row > rows_before;
 
     publish_forced_offline(writer);
+    writer->acked_row = writer->store->last_row;
+    writer->acked_number = writer->store->last_number;
     if (grew) {
         atomic_store(&writer->damaged, false);
         atomic_store(&writer->full, false);

@@ -90,8 +90,10 @@ struct tb_writer {
     struct tb_mailbox mailbox;
     struct tb_writer_stats stats;
     _Atomic bool healthy, stopping;
-    _Atomic bool full;    /* a commit had no room, and none has succeeded since */
-    _Atomic bool damaged; /* a commit has found damage, and none has succeeded since */
+    int64_t acked_row, acked_number; /* after the last commit that has succeeded */
+    bool told_loss;                  /* the store is lost, and the options' callback was called */
+    _Atomic bool full;               /* a commit had no room, and none has succeeded since */
+    _Atomic bool damaged;            /* a commit has found damage, and none has succeeded since */
 
     pthread_mutex_t relay_lock; /* guards the next three */
     struct tb_relay_writes relay_writes;

@@ -177,6 +177,20 @@ class Import(unittest.TestCase):
                 self.assertEqual(self.imported(lines, server), len(good))
                 self.assertEqual(self.till.orders(), len(good))
 
+    def test_what_the_first_builds_have_imported_is_added_again_where_it_has_moved(self):
+        """Their keys hold the line's number. The help says so, and the way out."""
+        lines = [line(n + 1) for n in range(20)]
+        told = " ".join(tillbox("order", "import", "--help").stdout.split())
+        self.assertIn("what they have imported is added again where it has moved: add lines to such a "
+                      "file at its end, or import them from a file of their own", told)
+        with Server(self.till) as server:
+            self.old_keys(lines, range(20))
+            self.assertEqual(self.imported(lines + [line(50)], server), 20)
+            self.assertEqual(self.imported([line(51)], server), 0)
+            self.assertEqual(self.till.orders(), 22)
+            self.assertEqual(self.imported(lines[::-1], server), 0)
+            self.assertEqual(self.till.orders(), 42)
+
     def test_only_the_beginning_of_a_new_file_is_asked_for_its_numbers(self):
         lines = [line(n + 1) for n in range(1000)]
         with Server(self.till) as server:

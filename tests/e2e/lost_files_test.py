@@ -8,63 +8,15 @@ import shutil
 import sqlite3
 import subprocess
 
-from tillbox_e2e import Edge, change_db, check, eventually, order_body, read_db, run, scratch
+from lost_files import FIRST, MORE, check_view, find_recovery, go_on, is_whole, recoveries, sell
+from tillbox_e2e import Edge, change_db, check, eventually, read_db, run, scratch
 
-FIRST, MORE = 300, 200
 DELIVERED_ROWS_REMOVED = 250
-
-
-def sell(edge, count):
-    """Places orders and returns the numbers on their receipts."""
-    numbers = []
-    with edge.client() as client:
-        for number in range(count):
-            reply = client.ask("POST", "/orders", order_body(number))
-            check(reply.status == 201, reply)
-            numbers.append(reply.json()["orderNumber"])
-    return numbers
-
-
-def is_whole(edge):
-    status = edge.ask("GET", "/status").json()
-    return "snapshots" not in status and status["pending"] == 0 and \
-        edge.ask("GET", "/healthz").status == 200
-
-
-def check_view(edge):
-    """The view has the orders of the store, and no others."""
-    eventually(lambda: is_whole(edge), "the view is whole")
-    edge.catch_up()
-    with contextlib.closing(read_db(edge.data / "store.db")) as db:
-        rows = {row["order_id"]: row for row in db.execute("SELECT * FROM orders")}
-    seen = edge.orders()
-    check(seen.keys() == rows.keys(), f"the view has {len(seen)} orders, the store {len(rows)}")
-    for order_id, row in rows.items():
-        got = seen[order_id]
-        check((got["version"], got["status"], got["totalMinor"]) ==
-              (row["version"], row["status"], row["total_minor"]), f"{got} is not {dict(row)}")
-    totals = edge.ask("GET", "/orders/stats").json()["totals"]
-    check(sum(total["orders"] for total in totals) == len(rows), totals)
-    check(sum(total["totalMinor"] for total in totals) ==
-          sum(row["total_minor"] for row in rows.values() if row["status"] != "CANCELLED"), totals)
-    check(edge.ask("GET", "/status").json()["deadLetters"] == 0, "there are dead letters")
-    return rows
 
 
 def epoch(edge):
     with contextlib.closing(read_db(edge.data / "store.db")) as db:
         return db.execute("SELECT epoch FROM epochs ORDER BY first_row DESC").fetchone()[0]
-
-
-def recoveries(edge):
-    return edge.ask("GET", "/status").json().get("recoveries", [])
-
-
-def find_recovery(edge, file, words):
-    found = [each for each in recoveries(edge) if each["file"] == file and words in each["reason"]]
-    check(found, f"no recovery of {file} with {words!r}: {recoveries(edge)}")
-    check("edge.recovery" in edge.diagnostics(), "the diagnostics do not tell it")
-    return found[0]
 
 
 def remove(data, name):
@@ -75,17 +27,6 @@ def remove(data, name):
 def replace(data, name, source):
     remove(data, name)
     shutil.copy(source, data / name)
-
-
-def go_on(edge):
-    """Sells on, restarts, and finds nothing new to recover."""
-    sell(edge, MORE)
-    check_view(edge)
-    known = recoveries(edge)
-    edge.stop()
-    edge.start()
-    check(recoveries(edge) == known, f"another recovery: {recoveries(edge)}")
-    check_view(edge)
 
 
 def log_missing(folder):
@@ -235,20 +176,6 @@ def is_well_after_a_start(edge):
         check_view(edge)
     edge.stop()
     return well
-
-
-def store_removed_while_it_is_open(folder):
-    """What is stored in a file without a name is gone with the process: it is not acknowledged."""
-    with Edge(folder / "data") as edge:
-        sell(edge, 10)
-        check_view(edge)
-        (edge.data / "store.db").rename(folder / "store.db")
-        reply = edge.ask("POST", "/orders", order_body(1))
-        check(reply.status == 503, reply)
-        eventually(lambda: edge.ask("GET", "/readyz").status == 503, "it is not ready")
-        (folder / "store.db").rename(edge.data / "store.db")
-        eventually(lambda: edge.ask("POST", "/orders", order_body(2)).status == 201, "it sells")
-        check(len(check_view(edge)) == 11, "orders are missing")
 
 
 def everything_put_back(folder):
@@ -442,8 +369,8 @@ def test():
     for part in (log_missing, log_older, log_and_view_damaged, only_the_store_is_there,
                  store_put_back, view_damaged_inside, everything_put_back,
                  databases_written_over, store_restored_by_sqlite, all_databases_lost,
-                 permissions_changed, any_page_damaged, store_removed_while_it_is_open,
-                 store_damaged, store_damaged_inside, copy_beside_a_foreign_wal,
+                 permissions_changed, any_page_damaged, store_damaged, store_damaged_inside,
+                 copy_beside_a_foreign_wal,
                  log_cannot_be_opened):
         print(part.__name__)
         with scratch() as folder:

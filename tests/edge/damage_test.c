@@ -1,6 +1,7 @@
 /* Promise: damage of the store that is found while it is used is told with the file's path, the
- * page and the way out, and is not taken for damage of log or view. Method: a store with orders,
- * of which one page in the middle is overwritten. */
+ * page and the way out, and is not taken for damage of log or view; a file that was cut is told as
+ * that. Method: a store with orders, of which one page in the middle is overwritten; WALs that are
+ * emptied. */
 #include "edge/damage.h"
 #include "edge/derived.h"
 #include "store/fixture.h"
@@ -125,6 +126,55 @@ START_TEST(damage_of_the_log_is_not_the_stores)
 }
 END_TEST
 
+static struct tb_db *log_db;
+
+/* Log and view are looked through by the next start. */
+START_TEST(a_log_that_was_cut_is_marked)
+{
+    struct tb_error err = {0};
+    char path[200], wal[210];
+
+    snprintf(path, sizeof path, "%s/log.db", f.dir);
+    snprintf(wal, sizeof wal, "%s-wal", path);
+    ck_ok(tb_db_open(path, TB_DB_DURABLE, 0, &log_db, &err));
+    ck_ok(tb_db_exec(log_db, "CREATE TABLE t(a)", &err));
+    ck_assert(!tb_damage_look_for_losses(&damage));
+    ck_assert(!marks_log_and_view());
+    ck_assert_int_eq(truncate(wal, 0), 0);
+    ck_assert(!tb_damage_look_for_losses(&damage)); /* the store is not lost */
+    ck_assert(marks_log_and_view());
+    tb_damage_of_store(&damage, text);
+    ck_assert_str_eq(text, "");
+    tb_damage_of_derived(&damage, text);
+    ck_assert_msg(strstr(text, wal) && strstr(text, "restart"), "%s", text);
+    tb_db_close(log_db);
+}
+END_TEST
+
+/* What reads the hole finds damage, but that is not what the person is to be told. */
+START_TEST(a_hole_in_the_store_is_told_as_a_loss)
+{
+    struct tb_error err = {0};
+    struct tb_db *db = NULL;
+
+    ck_ok(tb_db_open(f.path, TB_DB_DURABLE, 0, &db, &err));
+    ck_ok(tb_db_exec(db, "UPDATE meta SET forced_offline = 1", &err));
+    char wal[200];
+    snprintf(wal, sizeof wal, "%s-wal", f.path);
+    ck_assert_int_eq(truncate(wal, 0), 0);
+    tb_error_set(&err, TB_CORRUPT, "SQLite: malformed (11) in %s", f.path);
+    err.native = 11;
+    tb_damage_note(&damage, &err);
+    ck_assert(tb_damage_look_for_losses(&damage));
+    tb_damage_step(&damage, true);
+    ck_assert_str_eq(damage.store, "");
+    ck_assert(!damage.store_was_checked); /* SQLite would find the hole, and report it again */
+    tb_damage_of_store(&damage, text);
+    ck_assert_msg(strstr(text, wal) && strstr(text, "restart the node"), "%s", text);
+    tb_db_close(db);
+}
+END_TEST
+
 static void clear_text(void)
 {
     text[0] = '\0';
@@ -140,6 +190,8 @@ int main(void)
     tcase_add_test(tc, a_damaged_page_of_the_store_is_told);
     tcase_add_test(tc, a_caller_may_suspect_the_store);
     tcase_add_test(tc, damage_of_the_log_is_not_the_stores);
+    tcase_add_test(tc, a_log_that_was_cut_is_marked);
+    tcase_add_test(tc, a_hole_in_the_store_is_told_as_a_loss);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }

@@ -1,5 +1,6 @@
-/* Promise: a program that has held a file up for long enough is named, once, and for as long as it
- * does; shorter holds are not. Method: a store whose clock the test moves, and a child process
+/* Promise: a file that was moved, removed or cut is told within a second, and nothing is stored
+ * any more; a program that has held a file up for long enough is named, once, and for as long as
+ * it does; shorter holds are not. Method: a store whose clock the test moves, and a child process
  * that holds real locks; readings of the kernel's list of locks that miss it now and then. */
 #include "base/diag/diag.h"
 #include "base/sqlite/lock_holders.h"
@@ -22,7 +23,7 @@ static struct tb_hold holds[TB_HOLDS_MAX];
  * the byte says that it is sent: a snapshot (s), the write lock (w), nothing any more (n). */
 static pid_t other;
 static int to_other, from_other;
-static int held_up_lines, free_lines; /* of the diagnostics */
+static int held_up_lines, free_lines, lost_lines; /* of the diagnostics */
 static char last_line[2000];
 static struct tb_buf locks; /* as the kernel listed them when the child had changed them; slow */
 /* Readings in a row that miss the child's locks, at most; 0: none does. */
@@ -36,6 +37,7 @@ void __wrap_tb_diag(enum tb_diag_level level, const char *event, const char *for
     (void)level;
     held_up_lines += strcmp(event, "file.held_up") == 0;
     free_lines += strcmp(event, "file.free") == 0;
+    lost_lines += strcmp(event, "edge.file_lost") == 0;
     va_start(args, format);
     vsnprintf(last_line, sizeof last_line, format, args);
     va_end(args);
@@ -121,7 +123,7 @@ static void setup(void)
     tb_damage_init(&damage, f.dir, f.path);
     ck_ok(tb_file_watch_new(&options, &watch, &err));
     fixture_place(&f, NULL);
-    held_up_lines = free_lines = torn_max = torn = 0;
+    held_up_lines = free_lines = lost_lines = torn_max = torn = 0;
 }
 
 static void teardown(void)
@@ -331,6 +333,76 @@ START_TEST(many_short_reads_are_not_a_long_one)
 }
 END_TEST
 
+static void step(void)
+{
+    fake_clock_advance(&f.clock, tb_file_watch_step(watch));
+}
+
+static void check_refused(const char *words)
+{
+    char health[TB_DAMAGE_TEXT_SIZE] = "";
+    struct request r;
+
+    tb_damage_of_store(&damage, health);
+    ck_assert_msg(strstr(health, words) && strstr(health, f.path), "%s", health);
+    request_place(&r, NULL, NULL, 1);
+    fixture_run(&f, &r);
+    ck_assert_int_eq(r.job.answer.status, 503);
+    ck_assert_ptr_nonnull(
+        memmem(r.job.answer.body.data, r.job.answer.body.len, health, strlen(health)));
+    request_release(&r);
+}
+
+/* _i 1: it is cut, so that nothing can be rescued. */
+START_TEST(a_lost_wal_is_told_and_nothing_is_stored)
+{
+    char wal[200];
+    int64_t places = 0;
+
+    snprintf(wal, sizeof wal, "%s-wal", f.path);
+    place_many(3);
+    step();
+    ck_assert_int_eq(lost_lines, 0);
+    ck_assert_int_eq(_i == 0 ? unlink(wal) : truncate(wal, 0), 0);
+    step();
+    check_refused("-wal was");
+    check_refused("restart the node");
+    ck_assert_int_eq(f.losses, 1); /* whatever becomes of the files, the next start knows it */
+    ck_assert_int_eq(f.lost_number, 4);
+    ck_assert_int_eq(f.lost_sequence, 4);
+    for (int i = 0; i < 4; i++) {
+        step();
+        places += tb_writer_step(f.writer);
+    }
+    ck_assert_int_gt(places, 0); /* it does not spin */
+    ck_assert_int_eq(lost_lines, 1);
+    ck_assert_int_eq(f.losses, 1);
+    ck_assert(!tb_db_wants_checkpoint(f.store->db));
+    fixture_close(&f);
+    if (_i == 0)
+        ck_assert_int_eq(fixture_query(&f, "SELECT count(*) FROM orders"), 4);
+}
+END_TEST
+
+START_TEST(a_store_that_is_put_back_takes_orders)
+{
+    char moved[200], health[TB_DAMAGE_TEXT_SIZE] = "";
+
+    snprintf(moved, sizeof moved, "%s.moved", f.path);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(rename(f.path, moved), 0);
+        step();
+        check_refused("put it back");
+        ck_assert_int_eq(rename(moved, f.path), 0);
+        step();
+        fixture_place(&f, NULL);
+        tb_damage_of_store(&damage, health);
+        ck_assert_str_eq(health, "");
+        ck_assert_int_eq(lost_lines, i + 1);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("file_watch");
@@ -343,6 +415,8 @@ int main(void)
     tcase_add_test(tc, a_reader_is_named_between_60_and_61_seconds);
     tcase_add_test(tc, a_write_lock_is_named_between_1_and_2_seconds);
     tcase_add_test(tc, many_short_reads_are_not_a_long_one);
+    tcase_add_loop_test(tc, a_lost_wal_is_told_and_nothing_is_stored, 0, 2);
+    tcase_add_test(tc, a_store_that_is_put_back_takes_orders);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }

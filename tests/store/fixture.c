@@ -14,6 +14,16 @@ static void committed(void *ctx)
     ((struct fixture *)ctx)->committed++;
 }
 
+static void lost(void *ctx, const char *epoch, int64_t sequence, int64_t number)
+{
+    struct fixture *f = ctx;
+
+    ck_assert_str_eq(epoch, tb_store_epoch(f->store));
+    f->losses++;
+    f->lost_sequence = sequence;
+    f->lost_number = number;
+}
+
 void fixture_init(struct fixture *f)
 {
     memset(f, 0, sizeof *f);
@@ -55,6 +65,8 @@ enum tb_code fixture_try_open(struct fixture *f, struct tb_error *err)
                                                      .idempotency_keep_ms = FIXTURE_DAY_MS,
                                                      .cursor_names = cursor_names,
                                                      .cursor_count = f->connected ? 2 : 1,
+                                                     .lost = lost,
+                                                     .lost_ctx = f,
                                                      .committed = committed,
                                                      .committed_ctx = f};
     return tb_writer_new(&writer_options, &f->writer, err);

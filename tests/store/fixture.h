@@ -18,7 +18,9 @@ struct fixture {
     struct fake_clock clock;
     struct fake_random random;
     int64_t disk_free;
-    int committed;            /* calls of the committed callback */
+    int committed; /* calls of the committed callback */
+    int losses;    /* calls of the lost callback, and what the last one told */
+    int64_t lost_sequence, lost_number;
     struct tb_store *store;   /* the writer's; NULL while closed */
     struct tb_writer *writer; /* NULL while closed */
     int64_t outbox_keep_ms;

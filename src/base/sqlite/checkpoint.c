@@ -121,11 +121,23 @@ static int run(struct tb_db *db, int mode, int *ret_frames, int *ret_copied)
     return rc == SQLITE_OK ? db->checkpoint_rc : rc;
 }
 
+/* SQLite would copy a hole. */
+static bool was_cut(struct tb_db *db)
+{
+    enum tb_loss_kind loss = tb_db_look(db, /* all= */ true);
+
+    return loss == TB_LOSS_FILE_CUT || loss == TB_LOSS_WAL_CUT;
+}
+
 int tb_db_checkpoint(struct tb_db *db, int mode)
 {
     int64_t started_ms = db->checkpoints ? tb_clock_mono_ms(db->checkpoints->clock) : 0;
-    int frames = -1, copied = -1, rc = run(db, mode, &frames, &copied);
+    int frames = -1, copied = -1, rc;
 
+    if (was_cut(db))
+        return SQLITE_IOERR;
+    rc = run(db, mode, &frames, &copied);
+    tb_db_note_file_size(db);
     tb_wal_checkpointed(db, rc, frames, copied);
     note_result(db, rc, rc == SQLITE_OK && frames == copied, started_ms);
     if (rc != SQLITE_OK && !is_lock(rc)) {
@@ -175,14 +187,44 @@ void tb_db_maybe_checkpoint(struct tb_db *db, int wal_pages)
         checkpoint_and_unlock(db);
 }
 
+static bool is_whole(enum tb_loss_kind loss)
+{
+    return loss == TB_LOSS_FILE_GONE || loss == TB_LOSS_WAL_GONE;
+}
+
+void tb_db_rescue(struct tb_db *db)
+{
+    if (!is_whole(tb_db_loss(db)) || db->wal.rescued)
+        return;
+    db->wal.rescued = tb_db_checkpoint(db, SQLITE_CHECKPOINT_FULL) == SQLITE_OK &&
+                      db->wal.copied == db->wal.frames;
+}
+
+static void rescue_and_unlock(struct tb_db *db)
+{
+    tb_db_rescue(db);
+    pthread_mutex_unlock(&checkpointing);
+}
+
 bool tb_db_wants_checkpoint(const struct tb_db *db)
 {
+    enum tb_loss_kind loss = tb_db_loss(db);
+
+    if (loss != TB_LOSS_NONE)
+        return is_whole(loss) && !db->wal.rescued;
     return db->wal.unfinished || tb_wal_wants_emptying(db);
 }
 
 void tb_db_retry_checkpoint(struct tb_db *db)
 {
-    if (tb_db_wants_checkpoint(db) && may_try(db) && pthread_mutex_trylock(&checkpointing) == 0)
+    bool lost = tb_db_loss(db) != TB_LOSS_NONE;
+
+    if (!tb_db_wants_checkpoint(db) || !(lost || may_try(db)) ||
+        pthread_mutex_trylock(&checkpointing) != 0)
+        return;
+    if (lost)
+        rescue_and_unlock(db);
+    else
         checkpoint_and_unlock(db);
 }
 

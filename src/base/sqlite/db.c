@@ -1,4 +1,5 @@
 #include "base/sqlite/db_priv.h"
+#include "base/sqlite/file_loss.h"
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -130,9 +131,13 @@ enum tb_code tb_db_open(const char *path, enum tb_db_mode mode, int wal_pages,
     int rc;
 
     pthread_once(&once, configure_library);
+    if (!reads)
+        TB_TRY(tb_file_loss_check(path, err));
     db = calloc(1, sizeof *db);
-    if (!db)
+    if (!db || !(db->path = strdup(path))) {
+        free(db);
         return tb_error_set(err, TB_INTERNAL, "out of memory");
+    }
     db->mode = mode;
     rc = sqlite3_open_v2(path, &db->raw, flags | SQLITE_OPEN_NOMUTEX, reads ? NULL : TB_VFS_NAME);
     if (rc == SQLITE_OK && !reads) {
@@ -159,12 +164,24 @@ enum tb_code tb_db_open(const char *path, enum tb_db_mode mode, int wal_pages,
     return TB_OK;
 }
 
+/* SQLite's last connection checkpoints, and removes the WAL by its path: neither may be done to a
+ * file that is lost. */
+static void prepare_close(struct tb_db *db)
+{
+    if (!db->wal.path || tb_db_look(db, /* all= */ true) == TB_LOSS_NONE) {
+        tb_wal_end_round(db);
+        return;
+    }
+    tb_db_rescue(db);
+    sqlite3_db_config(db->raw, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+}
+
 void tb_db_close(struct tb_db *db)
 {
     if (!db)
         return;
     if (db->raw)
-        tb_wal_end_round(db); /* SQLite's last connection checkpoints */
+        prepare_close(db);
     tb_stmt_finalize(&db->begin);
     tb_stmt_finalize(&db->commit);
     tb_stmt_finalize(&db->begin_round);
@@ -175,6 +192,7 @@ void tb_db_close(struct tb_db *db)
     if (db->raw && (!db->wal_trusted || !db->backfill_trusted))
         sqlite3_db_config(db->raw, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     TB_ASSERT(sqlite3_close(db->raw) == SQLITE_OK);
+    free(db->path);
     free(db);
 }
 
@@ -253,6 +271,7 @@ enum tb_code tb_txn_begin(struct tb_txn *txn, struct tb_db *db, struct tb_error 
 {
     enum tb_code code;
 
+    TB_TRY(tb_file_loss_check(db->path, err));
     tb_db_maybe_checkpoint(db, 0);
     if (db->mark_is_unsynced && !db->wal_trusted)
         TB_TRY(tb_db_sync(db, err));

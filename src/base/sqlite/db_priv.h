@@ -4,6 +4,7 @@
  *   stmt.c             statements
  *   vfs.c              the VFS of writers: an ordinary shim over SQLite's own
  *   write_coalescer.c  joins adjacent writes, so that a commit or a checkpoint takes fewer calls
+ *   file_loss.c        tells files that were moved, removed or cut while they were open
  *   checkpoint.c       when checkpoints run, and when a failed one is tried again
  *   journal.c          removes a rollback journal that is not of the file beside it
  *   wal_backlog.c      counts what checkpoints have yet to copy
@@ -15,14 +16,36 @@
 #include "base/sqlite/checkpoints.h"
 #include "base/sqlite/db.h"
 #include <stdatomic.h>
+#include <sys/types.h>
 
 /* A writer's WAL may keep this much space when all of it was copied. */
 #define TB_WAL_KEPT_BYTES (INT64_C(16) << 20)
+
+/* file_loss.c: what is wrong with a file that is open. */
+enum tb_loss_kind {
+    TB_LOSS_NONE,
+    TB_LOSS_FILE_GONE, /* another file, or none, is at its path; the WAL is whole */
+    TB_LOSS_WAL_GONE,  /* the same of the WAL, of which SQLite still has all */
+    TB_LOSS_FILE_CUT,
+    TB_LOSS_WAL_CUT, /* or overwritten */
+};
+/* Which files were opened. */
+struct tb_place {
+    dev_t device;
+    ino_t inode, wal_inode;
+};
 
 /* The WAL of a connection that writes. */
 struct tb_wal {
     struct tb_db *next; /* in the list of wal_backlog.c, whose lock guards it */
     const char *path;   /* of the database file; SQLite's */
+    const char *wal_path;
+    struct tb_place place;
+    const uint32_t volatile *index; /* of the WAL; NULL: the file system does not have the files */
+    _Atomic int64_t file_size;      /* the database file is not shorter, unless pages were freed */
+    int64_t checked_frames;         /* of the WAL with these salts: SQLite can read them back */
+    uint8_t checked_salts[8];
+    bool rescued; /* the file has all of a WAL that is lost */
     int64_t page_size;
     int frames, copied;     /* in the WAL after the last commit; of these, in the file */
     int64_t earlier_frames; /* of the rounds before the WAL started over */
@@ -37,6 +60,7 @@ struct tb_wal {
 
 struct tb_db {
     struct sqlite3 *raw; /* owned */
+    char *path;          /* owned; as it was opened */
     enum tb_db_mode mode;
     struct tb_wal wal; /* of a writer */
     int busy_timeout_ms;
@@ -97,9 +121,21 @@ TB_CHECKED enum tb_code tb_wal_begin_round(struct tb_db *db, struct tb_error *er
  * this round may be taken for the file of the next one. */
 void tb_wal_end_round(struct tb_db *db);
 
+/* file_loss.c */
+/* At opening, when SQLite has opened the WAL. */
+void tb_db_note_place(struct tb_db *db);
+/* After each checkpoint: the database file may have grown. */
+void tb_db_note_file_size(struct tb_db *db);
+/* Looks now, on the owner's thread. all: at every frame that a checkpoint would copy. */
+enum tb_loss_kind tb_db_look(struct tb_db *db, bool all);
+/* As of the last look, whoever looked. */
+enum tb_loss_kind tb_db_loss(const struct tb_db *db);
+
 /* wal_backlog.c: from open to close the connection's WAL counts. */
 TB_CHECKED enum tb_code tb_wal_open(struct tb_db *db, struct tb_error *err);
 void tb_wal_close(struct tb_db *db);
+/* Calls back for each of these connections, which cannot be closed meanwhile. */
+void tb_wal_each(void (*each)(struct tb_db *db));
 void tb_wal_committed(struct tb_db *db, int frames);
 /* rc, frames, copied: the results of sqlite3_wal_checkpoint_v2. */
 void tb_wal_checkpointed(struct tb_db *db, int rc, int frames, int copied);
@@ -108,8 +144,10 @@ bool tb_wal_wants_emptying(const struct tb_db *db);
 
 /* checkpoint.c */
 /* After any failure but a lock nothing of the database file is believed. mode:
- * SQLITE_CHECKPOINT_... */
+ * SQLITE_CHECKPOINT_... SQLITE_IOERR, and nothing is done: the file or its WAL was cut. */
 int tb_db_checkpoint(struct tb_db *db, int mode);
+/* Brings what only the WAL has into the file, if the WAL is lost and whole. */
+void tb_db_rescue(struct tb_db *db);
 /* Replaces SQLite's automatic checkpoint by ours, which runs within COMMIT only if the WAL has
  * grown to four times wal_pages. */
 void tb_db_set_checkpoint_pages(struct tb_db *db, int wal_pages);

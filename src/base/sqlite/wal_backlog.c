@@ -40,6 +40,7 @@ enum tb_code tb_wal_open(struct tb_db *db, struct tb_error *err)
 {
     TB_TRY(tb_db_query_int64(db, "PRAGMA page_size", &db->wal.page_size, err));
     db->wal.path = sqlite3_db_filename(db->raw, "main");
+    tb_db_note_place(db);
     set_backlog(db, frames_in_file(db), 0);
     db->wal.unfinished = db->wal.frames > 0;
     db->wal.all_copied = db->wal.was_empty;
@@ -63,6 +64,14 @@ void tb_wal_close(struct tb_db *db)
     set_backlog(db, 0, 0);
 }
 
+void tb_wal_each(void (*each)(struct tb_db *db))
+{
+    pthread_mutex_lock(&lock);
+    for (struct tb_db *db = first; db; db = db->wal.next)
+        each(db);
+    pthread_mutex_unlock(&lock);
+}
+
 static void start_over(struct tb_wal *wal)
 {
     wal->earlier_frames += wal->frames;
@@ -75,7 +84,7 @@ void tb_wal_committed(struct tb_db *db, int frames)
     if (frames <= db->wal.frames)
         start_over(&db->wal);
     set_backlog(db, frames, db->wal.copied);
-    db->wal.all_copied = db->wal.mark_is_new = false;
+    db->wal.all_copied = db->wal.mark_is_new = db->wal.rescued = false;
 }
 
 void tb_wal_checkpointed(struct tb_db *db, int rc, int frames, int copied)

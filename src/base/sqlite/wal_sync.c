@@ -1,4 +1,5 @@
 #include "base/sqlite/db_priv.h"
+#include "base/sqlite/file_loss.h"
 #include <sqlite3.h>
 #include <stdlib.h>
 
@@ -147,7 +148,9 @@ int tb_db_forget_backfill(struct tb_db *db)
 /* When the whole WAL is on the disk, all commits are: what is not in the WAL is in the file. */
 enum tb_code tb_db_sync(struct tb_db *db, struct tb_error *err)
 {
-    int rc = tb_db_rewrite_wal(db);
+    int rc;
 
+    TB_TRY(tb_file_loss_check(db->path, err));
+    rc = tb_db_rewrite_wal(db);
     return rc == SQLITE_OK ? TB_OK : tb_error_sqlite(err, db->raw, rc);
 }

@@ -131,8 +131,11 @@ const struct tb_subcommand tb_cmd_order_import = {
                "24 h by default). So within that time the same order in another file is the same\n"
                "order. With an orderId in each order they differ, and the rest holds for ever.\n"
                "What an earlier build has imported is not added again while its lines are\n"
-               "unchanged. While the server is busy or restarts, the import waits. In a pipe:\n"
-               "`line`, number, reason for each refused line; then the counts.",
+               "unchanged; but the keys of the first builds hold the number of the line, so\n"
+               "what they have imported is added again where it has moved: add lines to such a\n"
+               "file at its end, or import them from a file of their own. While the server is\n"
+               "busy or restarts, the import waits. In a pipe: `line`, number, reason for each\n"
+               "refused line; then the counts.",
     .examples = "tillbox order import orders.jsonl\n"
                 "zcat orders.jsonl.gz | tillbox order import -\n"
                 "tillbox order import orders.jsonl --json",

@@ -8,11 +8,12 @@
  * of the bytes and the number of the line. A line that one has placed keeps that key. To learn
  * whether one has, without placing anything, the old key is sent with a command for an order that
  * does not exist: 422 says that the key was used for another request, 404 that it was not used.
- * Every line asks for its bytes: they may stand anywhere in the file by now. For its number only
- * the lines at the beginning of the file ask: an import goes through the file in its order, so
- * behind a line that it has neither placed nor refused, at most the window's are placed. Which
- * lines it has refused is not known: TB_IMPORT_WINDOW lines that it has not placed must be
- * accepted now.
+ * Every line asks for its bytes: they may stand anywhere in the file by now. To ask for every
+ * number that a line may have had would take the square of their count, so what the oldest builds
+ * have placed and somebody has moved since is placed again. For its present number only the lines
+ * at the beginning of the file ask: an import goes through the file in its order, so behind a line
+ * that it has neither placed nor refused, at most the window's are placed. Which lines it has
+ * refused is not known: TB_IMPORT_WINDOW lines that it has not placed must be accepted now.
  *
  * Memory:  bounded, twice that of occurrences.h.
  * Errors:  TB_FULL, TB_INTERNAL as tb_occurrences_add. */
