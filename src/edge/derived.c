@@ -1,14 +1,11 @@
-#include "base/config/config.h"
 #include "base/diag/diag.h"
-#include "base/time/timefmt.h"
 #include "edge/derived_priv.h"
+#include "edge/restored_note.h"
 #include "edge/set_aside.h"
 #include <inttypes.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #define LOG_NAME "log.db"
-#define VIEW_NAME "view.db"
 
 static enum tb_code report(struct tb_derived_state *derived, const char *file, const char *reason,
                            const char *aside, struct tb_error *err)
@@ -16,6 +13,11 @@ static enum tb_code report(struct tb_derived_state *derived, const char *file, c
     tb_diag(TB_DIAG_WARN, "edge.recovery", "%s: %s%s%s", file, reason,
             aside[0] ? "; set aside as " : "", aside);
     return tb_store_note_recovery(derived->options->store, file, reason, aside, err);
+}
+
+static const char *view_name(const struct tb_derived_state *derived)
+{
+    return strrchr(derived->view_path, '/') + 1;
 }
 
 /* The file has nothing of what it had: it was lost, emptied, or an earlier start that made it anew
@@ -28,23 +30,21 @@ static enum tb_code report_lost(struct tb_derived_state *derived, const char *fi
     return report(derived, file, finding->existed ? "it is empty" : "it is missing", "", err);
 }
 
-/* A person is told by `tillbox config`, too. A failure is only reported: /status has it as well.
- */
-static void note_for_config(struct tb_derived_state *derived, const char *reason)
+/* A person is told by `tillbox config`, too. A start that cannot write the note is tried again,
+ * from before anything was changed; the last try only reports that: /status and the diagnostics
+ * tell what the note would. */
+static enum tb_code note_for_config(struct tb_derived_state *derived, const char *reason,
+                                    struct tb_error *err)
 {
-    char path[TB_VIEW_PATH_SIZE], time[TB_TIME_SIZE];
-    FILE *note;
-    bool done;
+    const struct tb_derived_options *options = derived->options;
+    enum tb_code code =
+        tb_restored_note_add(options->folder, tb_clock_wall_ms(options->clock), reason, err);
 
-    tb_time_format(tb_clock_wall_ms(derived->options->clock), time);
-    snprintf(path, sizeof path, "%s/" TB_RESTORED_NOTE, derived->options->folder);
-    note = fopen(path, "ae");
-    done = note && fprintf(note, "%s %s\n", time, reason) > 0 && fflush(note) == 0 &&
-           fsync(fileno(note)) == 0;
-    if (!done)
-        tb_diag(TB_DIAG_WARN, "edge.recovery", "cannot write %s", path);
-    if (note)
-        fclose(note);
+    if (code == TB_OK || !options->gives_up_reading)
+        return code;
+    tb_diag(TB_DIAG_WARN, "edge.recovery", "%s", err->text);
+    *err = (struct tb_error){0};
+    return TB_OK;
 }
 
 /* Says which numbers were given by a state of the store that is lost, or perhaps were. known: the
@@ -74,7 +74,7 @@ static enum tb_code report_numbers(struct tb_derived_state *derived, int64_t kno
              "%s: %snew orders go on at %s-%06" PRId64
              ", and that or a higher number may have been given before",
              why, lost, node, (known > last ? known : last) + 1);
-    note_for_config(derived, reason);
+    TB_TRY(note_for_config(derived, reason, err));
     return report(derived, "store.db", reason, "", err);
 }
 
@@ -158,7 +158,7 @@ static enum tb_code renew_view(struct tb_derived_state *derived, struct tb_error
     tb_view_free(derived->view);
     derived->view = NULL;
     TB_TRY(forget_other_generations(derived, err));
-    TB_TRY(set_aside(derived, derived->view_path, VIEW_NAME, &derived->view_state, err));
+    TB_TRY(set_aside(derived, derived->view_path, view_name(derived), &derived->view_state, err));
     TB_TRY(tb_view_sqlite_open(derived->view_path, &derived->view, err));
     derived->view_state.existed = false;
     derived->view_origin = (struct tb_view_origin){0};
@@ -256,10 +256,10 @@ static enum tb_code connect_view(struct tb_derived_state *derived, struct tb_err
     if (can)
         return TB_OK;
     if (next < 0)
-        TB_TRY(report_lost(derived, VIEW_NAME, &derived->view_state, err));
+        TB_TRY(report_lost(derived, view_name(derived), &derived->view_state, err));
     if (!complete) {
         TB_TRY(tb_store_request_snapshots(derived->options->store, TB_CURSOR_INPROC, err));
-        TB_TRY(report(derived, VIEW_NAME,
+        TB_TRY(report(derived, view_name(derived),
                       "it does not go on where the log begins: it is filled from the store", "",
                       err));
     }

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 void tb_derived_condemn(struct tb_derived_finding *finding, const char *format, ...)
@@ -17,9 +18,12 @@ void tb_derived_condemn(struct tb_derived_finding *finding, const char *format, 
     va_end(args);
 }
 
+/* A link to nothing counts, too. */
 static bool exists(const char *path)
 {
-    return access(path, F_OK) == 0;
+    struct stat st;
+
+    return access(path, F_OK) == 0 || lstat(path, &st) == 0;
 }
 
 /* Judging the log. */
@@ -107,6 +111,7 @@ static enum tb_code read_log(struct tb_derived_state *derived, struct tb_error *
 {
     const struct tb_log_origin *origin;
 
+    TB_TRY(tb_db_check_cut(derived->log_path, err));
     TB_TRY(tb_log_inproc_open(derived->log_path, derived->options->clock, &derived->log, err));
     origin = tb_log_inproc_origin(derived->log);
     if (origin->store_id[0] && strcmp(origin->store_id, derived->store_id) != 0) {
@@ -127,7 +132,7 @@ bool tb_derived_condemn_for(const struct tb_derived_state *derived,
 {
     const char *state = NULL;
 
-    if (err->code == TB_CORRUPT)
+    if (err->code == TB_CORRUPT || tb_error_is_of_schema(err))
         state = "is damaged";
     else if (err->native == TB_DB_NOT_OURS)
         state = "is another file";
@@ -206,6 +211,7 @@ static enum tb_code compare_with_log(struct tb_derived_state *derived, struct tb
 
 static enum tb_code read_view(struct tb_derived_state *derived, struct tb_error *err)
 {
+    TB_TRY(tb_db_check_cut(derived->view_path, err));
     TB_TRY(tb_view_sqlite_open(derived->view_path, &derived->view, err));
     TB_TRY(tb_view_sqlite_read_origin(derived->view, &derived->view_origin, err));
     if (derived->view_origin.store_id[0] &&

@@ -74,7 +74,11 @@ enum tb_code tb_set_aside(const char *path, int64_t now_ms, char *ret_path, stru
     TB_TRY(rename_part(path, ret_path, "-wal", err));
     TB_TRY(rename_part(path, ret_path, "", err));
     snprintf(shm, sizeof shm, "%s-shm", path);
-    if (unlink(shm) != 0 && errno != ENOENT)
-        return tb_error_errno(err, TB_UNAVAILABLE, errno, "cannot remove %s", shm);
+    if (unlink(shm) != 0) {
+        if (errno == EISDIR) /* a person has put it there */
+            TB_TRY(rename_part(path, ret_path, "-shm", err));
+        else if (errno != ENOENT)
+            return tb_error_errno(err, TB_UNAVAILABLE, errno, "cannot remove %s", shm);
+    }
     return sync_folder(path, err);
 }

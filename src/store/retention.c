@@ -86,7 +86,7 @@ void tb_retention_run(struct tb_writer *writer, int64_t now_ms)
         code = may_expire(writer->store, &left, &err);
     tb_writer_note_lock(writer, code);
     if (code != TB_OK && code != TB_FULL && code != TB_BUSY)
-        tb_writer_mark_broken(writer);
+        tb_writer_mark_broken(writer, &err);
     /* After a failure wait for the next round: data that is kept for too long does no harm. */
     writer->retention_at_ms = code != TB_OK || left ? now_ms + TB_RETENTION_ROUND_MS : -1;
 }

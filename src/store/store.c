@@ -198,23 +198,11 @@ static enum tb_code open_db(struct tb_store *store, struct tb_error *err)
     return tb_store_load_counters(store, err);
 }
 
-/* SQLite would create a file that other users may read. Its WAL gets the mode of the file. */
-static enum tb_code make_private(const char *path, struct tb_error *err)
-{
-    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-
-    if (fd < 0 && errno != EEXIST)
-        return tb_error_errno(err, TB_UNAVAILABLE, errno, "cannot make %s", path);
-    if (fd >= 0)
-        close(fd);
-    return TB_OK;
-}
-
 static enum tb_code open_first(struct tb_store *store, struct tb_error *err)
 {
     bool found = false;
 
-    TB_TRY(make_private(store->path, err));
+    TB_TRY(tb_db_check_cut(store->path, err));
     TB_TRY(open_db(store, err));
     TB_TRY(file_identity(store->path, store->file_id, err));
     TB_TRY(read_meta(store, &found, err));
@@ -249,6 +237,10 @@ enum tb_code tb_store_open(const struct tb_store_options *options, struct tb_sto
 
     code = open_first(store, err);
     if (code != TB_OK) {
+        if (code == TB_BUSY && !strstr(err->text, options->path)) { /* it was open already */
+            tb_db_add_holder(err, options->path);
+            tb_error_wrap(err, "%s", options->path);
+        }
         tb_store_free(store);
         if (code == TB_CORRUPT && err->native == TB_DB_FOREIGN_WAL)
             return tb_error_wrap(err,
@@ -259,7 +251,7 @@ enum tb_code tb_store_open(const struct tb_store_options *options, struct tb_sto
                                  "%s is no store: put back a copy of it, or move it and its -wal "
                                  "away to begin without its orders",
                                  options->path);
-        if (code == TB_CORRUPT)
+        if (code == TB_CORRUPT || tb_error_is_of_schema(err))
             return tb_error_wrap(err,
                                  "%s is damaged: put back a copy of it, or move it and its -wal "
                                  "away to begin without its orders",

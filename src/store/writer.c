@@ -23,6 +23,7 @@ enum tb_code tb_writer_new(const struct tb_writer_options *options, struct tb_wr
     atomic_init(&writer->stopping, false);
     tb_mailbox_init(&writer->mailbox, TB_WRITER_QUEUE_MAX);
     TB_ASSERT(pthread_mutex_init(&writer->relay_lock, NULL) == 0);
+    TB_ASSERT(pthread_mutex_init(&writer->problem_lock, NULL) == 0);
     writer->relay_due_ms = -1;
     tb_relay_writes_remember(writer);
     writer->retention_at_ms = tb_clock_mono_ms(options->clock) + TB_RETENTION_FIRST_MS;
@@ -59,6 +60,7 @@ void tb_writer_free(struct tb_writer *writer)
     tb_retention_stop(writer);
     tb_mailbox_release(&writer->mailbox);
     pthread_mutex_destroy(&writer->relay_lock);
+    pthread_mutex_destroy(&writer->problem_lock);
     tb_store_free(writer->store);
     free(writer);
 }
@@ -81,6 +83,7 @@ static void try_reopen(struct tb_writer *writer, int64_t now_ms)
         atomic_store(&writer->healthy, true);
         return;
     }
+    tb_writer_set_problem(writer, err.text);
     writer->reopen_at_ms =
         now_ms + 1 + tb_backoff_next_ms(&writer->reopen_backoff, writer->store->options.random);
 }
@@ -112,7 +115,7 @@ static void probe_lock(struct tb_writer *writer)
 
     tb_writer_note_lock(writer, code);
     if (code != TB_OK && code != TB_BUSY && code != TB_FULL)
-        tb_writer_mark_broken(writer);
+        tb_writer_mark_broken(writer, &err);
 }
 
 /* A reader's snapshot or a full disk may have stopped a checkpoint. */
@@ -234,6 +237,20 @@ const struct tb_writer_stats *tb_writer_stats(const struct tb_writer *writer)
 bool tb_writer_healthy(const struct tb_writer *writer)
 {
     return atomic_load(&writer->healthy);
+}
+
+void tb_writer_set_problem(struct tb_writer *writer, const char *text)
+{
+    pthread_mutex_lock(&writer->problem_lock);
+    snprintf(writer->problem, sizeof writer->problem, "%s", text);
+    pthread_mutex_unlock(&writer->problem_lock);
+}
+
+void tb_writer_problem(struct tb_writer *writer, char ret_text[TB_WRITER_PROBLEM_SIZE])
+{
+    pthread_mutex_lock(&writer->problem_lock);
+    memcpy(ret_text, writer->problem, TB_WRITER_PROBLEM_SIZE);
+    pthread_mutex_unlock(&writer->problem_lock);
 }
 
 bool tb_writer_found_full(const struct tb_writer *writer)

@@ -128,6 +128,9 @@ void tb_writer_wake(struct tb_writer *writer); /* from any thread: it steps now 
 const struct tb_writer_stats *tb_writer_stats(const struct tb_writer *writer); /* any thread */
 /* False from an I/O error until the store could be reopened. Any thread. */
 bool tb_writer_healthy(const struct tb_writer *writer);
+/* Why it is not healthy, with the file that fails; any thread. */
+#define TB_WRITER_PROBLEM_SIZE 240
+void tb_writer_problem(struct tb_writer *writer, char ret_text[TB_WRITER_PROBLEM_SIZE]);
 /* The last command that changes something had no room on the disk. */
 bool tb_writer_found_full(const struct tb_writer *writer);
 /* The last command that changes something has found the file damaged or replaced. */

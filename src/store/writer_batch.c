@@ -45,8 +45,13 @@ void tb_writer_fail_batch(struct tb_writer *writer, const struct tb_error *why)
     reply_to_batch(writer);
 }
 
-void tb_writer_mark_broken(struct tb_writer *writer)
+/* Damage is reported as such. */
+void tb_writer_mark_broken(struct tb_writer *writer, const struct tb_error *why)
 {
+    if (!writer->problem[0] && why->code != TB_CORRUPT)
+        tb_diag(TB_DIAG_ERROR, "store.failing", "%s cannot be written: %s", writer->store->path,
+                why->text);
+    tb_writer_set_problem(writer, why->text);
     atomic_store(&writer->healthy, false);
     writer->reopen_at_ms = tb_clock_mono_ms(writer->options.clock);
 }
@@ -165,6 +170,14 @@ static void publish_forced_offline(struct tb_writer *writer)
             writer->store->forced_offline = writer->jobs[i]->forced_offline;
 }
 
+static void end_outage(struct tb_writer *writer)
+{
+    if (!writer->problem[0])
+        return;
+    tb_diag(TB_DIAG_INFO, "store.working", "%s is written again", writer->store->path);
+    tb_writer_set_problem(writer, "");
+}
+
 static void complete_transaction(struct tb_writer *writer, int64_t rows_before, int64_t started_us)
 {
     int64_t now_us = tb_clock_mono_us(writer->options.clock);
@@ -173,6 +186,7 @@ static void complete_transaction(struct tb_writer *writer, int64_t rows_before, 
     publish_forced_offline(writer);
     writer->acked_row = writer->store->last_row;
     writer->acked_number = writer->store->last_number;
+    end_outage(writer);
     if (grew) {
         atomic_store(&writer->damaged, false);
         atomic_store(&writer->full, false);
@@ -194,7 +208,7 @@ static void complete_transaction(struct tb_writer *writer, int64_t rows_before, 
 /* Answers the batch. Nothing of it was stored; with TB_UNKNOWN, it may be stored. */
 static void fail_transaction(struct tb_writer *writer, const struct tb_error *err)
 {
-    struct tb_error why = {0}, ignored = {0};
+    struct tb_error why = {0}, counters = {0};
 
     if (err->code == TB_UNKNOWN)
         tb_error_set(&why, TB_UNKNOWN,
@@ -209,9 +223,10 @@ static void fail_transaction(struct tb_writer *writer, const struct tb_error *er
     if (err->code == TB_CORRUPT && !atomic_exchange(&writer->damaged, true))
         tb_diag(TB_DIAG_ERROR, "store.damaged", "%s: %s", writer->store->path, err->text);
     /* After a full disk or a lock the connection can be used again once the counters are read. */
-    bool sound = err->code == TB_FULL || err->code == TB_BUSY;
-    if (!sound || tb_store_load_counters(writer->store, &ignored) != TB_OK)
-        tb_writer_mark_broken(writer);
+    if (err->code != TB_FULL && err->code != TB_BUSY)
+        tb_writer_mark_broken(writer, err);
+    else if (tb_store_load_counters(writer->store, &counters) != TB_OK)
+        tb_writer_mark_broken(writer, &counters);
     tb_relay_writes_delay(writer,
                           tb_clock_mono_ms(writer->options.clock) + TB_WRITER_CURSOR_RETRY_MS);
     tb_writer_fail_batch(writer, &why);

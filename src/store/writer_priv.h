@@ -94,6 +94,8 @@ struct tb_writer {
     bool told_loss;                  /* the store is lost, and the options' callback was called */
     _Atomic bool full;               /* a commit had no room, and none has succeeded since */
     _Atomic bool damaged;            /* a commit has found damage, and none has succeeded since */
+    pthread_mutex_t problem_lock;    /* guards the next, which only the writer changes */
+    char problem[TB_WRITER_PROBLEM_SIZE]; /* of the present outage, the last; "": none */
 
     pthread_mutex_t relay_lock; /* guards the next three */
     struct tb_relay_writes relay_writes;
@@ -116,8 +118,10 @@ void tb_writer_run_batch(struct tb_writer *writer);
 /* Answers every job of the batch with a failure. */
 void tb_writer_fail_batch(struct tb_writer *writer, const struct tb_error *why);
 /* From now on nothing is written until the store was reopened. Call it after any failure but a
- * full disk or a lock. */
-void tb_writer_mark_broken(struct tb_writer *writer);
+ * full disk or a lock. Reports the first one of an outage, which the next commit ends. */
+void tb_writer_mark_broken(struct tb_writer *writer, const struct tb_error *why);
+void tb_writer_set_problem(struct tb_writer *writer,
+                           const char *text); /* "": the outage is over */
 
 /* writer.c: notes whether a transaction, or its first statement, was kept out by a lock. */
 void tb_writer_note_lock(struct tb_writer *writer, enum tb_code code);

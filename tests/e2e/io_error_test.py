@@ -6,7 +6,8 @@ retries a failed fsync: the kernel has dropped the pages that it did not write.
 import subprocess
 import uuid
 
-from tillbox_e2e import (Edge, Lost, Skipped, check, check_files, need_program, order_body,
+from tillbox_e2e import (Edge, Lost, Skipped, check, check_files, eventually,
+                         need_program, order_body,
                          request, run, scratch)
 
 # Which call of each thread fails, with an existing data folder: most of these hit an order.
@@ -97,8 +98,36 @@ def one_fault(data, call, when):
     return refused + (state != "went on")
 
 
+def told_while_running(folder):
+    """The WAL fails for good: the diagnostics and /healthz name it."""
+    data = folder / "data"
+    with Edge(data) as edge:
+        edge.stop()
+    wal = data.resolve() / "store.db-wal"
+    edge = Edge(data, prefix=("strace", "-D", "-f", "-qq", "-o", "/dev/null", "-P", str(wal), "-e",
+                              "trace=pwrite64", "-e", "inject=pwrite64:error=EIO:when=6+"),
+                ASAN_OPTIONS="detect_leaks=0")
+    with edge:
+        for number in range(ORDERS):
+            if edge.ask("POST", "/orders", order_body(number)).status == 503:
+                break
+        store = eventually(lambda: failing_store(edge), "/healthz fails")
+        check("store.db-wal" in store["detail"], f"{store}")
+        told = [line for line in edge.diagnostics().splitlines() if '"store.failing"' in line]
+        check(len(told) == 1 and "store.db-wal" in told[0], f"{told}")
+        edge.process.terminate()
+        edge.ended()
+
+
+def failing_store(edge):
+    store = edge.ask("GET", "/healthz").json()["checks"]["store"]
+    return store if store["status"] == "fail" else None
+
+
 def main():
     need_strace()
+    with scratch() as folder:
+        told_while_running(folder)
     seen = 0
     for call, when in FAULTS:
         with scratch() as folder:

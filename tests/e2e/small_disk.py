@@ -1,4 +1,6 @@
-"""A disk of a few MiB that is really mounted, so it needs root: a tmpfs, or an ext4 in a file."""
+"""A disk of a few MiB that is really mounted, so it needs root: a tmpfs, or an ext4 in a file, of
+blocks of 1 KiB if its kind is "ext4-1k".
+"""
 import contextlib
 import errno
 import os
@@ -21,7 +23,8 @@ def mount(kind, folder, mounted, size):
     image = folder / "image"
     with image.open("wb") as file:
         file.truncate(size)
-    must("mkfs.ext4", "-q", "-m", "0", image)
+    blocks = ("-b", "1024") if kind == "ext4-1k" else ()
+    must("mkfs.ext4", "-q", "-m", "0", *blocks, image)
     must("mount", "-o", "loop", image, mounted)
 
 

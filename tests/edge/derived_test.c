@@ -699,6 +699,50 @@ START_TEST(a_file_of_another_kind)
 }
 END_TEST
 
+/* After a rebuild another file is served. */
+START_TEST(the_served_view_is_named)
+{
+    till_open(&till);
+    till_sell(&till, 10);
+    till_catch_up(&till);
+    ck_assert_int_eq(till_rebuild(&till), TB_REBUILD_DONE);
+    till_stop(&till);
+    damage("view.2.db");
+    till_start(&till);
+    ck_assert_int_eq(recoveries("view.2.db"), 1);
+    ck_assert_int_eq(recoveries("view.db"), 0);
+    ck_assert_int_eq(files_aside("view.2.db"), 1);
+    till_close(&till);
+}
+END_TEST
+
+/* The note of a store that was put back cannot be written: nothing is concluded yet, so that the
+ * next try says it all. Only the last one starts without the note. */
+START_TEST(a_note_that_cannot_be_written_is_tried_again)
+{
+    struct tb_derived derived = {0};
+    struct tb_error err = {0};
+    char path[200];
+
+    put_all(&histories[0], OLDER, KEPT, KEPT);
+    snprintf(path, sizeof path, "%s/" TB_RESTORED_NOTE, till.f.dir);
+    ck_assert_int_eq(mkdir(path, 0700), 0);
+    fixture_open(&till.f);
+    ck_assert_int_eq(till_open_derived(&till, &derived, &err), TB_UNAVAILABLE);
+    ck_assert_msg(strstr(err.text, TB_RESTORED_NOTE), "%s", err.text);
+    fixture_close(&till.f);
+    ck_assert_int_eq(recoveries("%"), 0);
+    ck_assert_int_eq(files_aside("log.db") + files_aside("view.db"), 0);
+    if (_i == 0)
+        ck_assert_int_eq(rmdir(path), 0);
+    till.gives_up_reading = _i == 1;
+    till_start(&till);
+    ck_assert_int_eq(recoveries("store.db"), 1);
+    ck_assert(is_noted()); /* or the folder is still there */
+    till_close(&till);
+}
+END_TEST
+
 /* Store, log and view were all put back from one moment: only the last heartbeat that Kafka has
  * acknowledged shows it. */
 START_TEST(the_last_heartbeat_knows_more)
@@ -977,6 +1021,8 @@ int main(void)
     tcase_add_test(single, a_view_beside_an_empty_log);
     tcase_add_loop_test(single, a_store_from_before_the_snapshots, 0, 2);
     tcase_add_loop_test(single, a_file_of_another_kind, 0, 2);
+    tcase_add_test(single, the_served_view_is_named);
+    tcase_add_loop_test(single, a_note_that_cannot_be_written_is_tried_again, 0, 2);
     tcase_add_loop_test(single, the_last_heartbeat_knows_more, 0, 2);
     tcase_add_test(single, a_malformed_heartbeat);
     tcase_add_test(single, an_older_log_after_a_lost_one);

@@ -446,11 +446,40 @@ START_TEST(one_bad_command_fails_alone)
 }
 END_TEST
 
+/* Whoever asks why nothing can be stored is told the file. */
+START_TEST(an_outage_names_the_file_until_a_commit_ends_it)
+{
+    char problem[TB_WRITER_PROBLEM_SIZE];
+    struct request r;
+
+    fault_vfs_fail_only("-wal");
+    fault_vfs_fail(FAULT_WRITE, 1, SQLITE_IOERR_WRITE, /* forever= */ true, 1);
+    request_place(&r, NULL, NULL, 1);
+    ck_assert_int_eq(tb_writer_post(f.writer, &r.job), TB_OK);
+    tb_writer_step(f.writer);
+    ck_assert_int_eq(r.job.answer.status, 503);
+    request_release(&r);
+    for (int i = 0; i < 2; i++) { /* the failed commit, and a failed try to open it again */
+        tb_writer_problem(f.writer, problem);
+        ck_assert_msg(strstr(problem, "store.db-wal"), "%s", problem);
+        ck_assert(!tb_writer_healthy(f.writer));
+        fake_clock_advance(&f.clock, TB_WRITER_REOPEN_CAP_MS);
+        tb_writer_step(f.writer);
+    }
+    fault_vfs_heal();
+    fake_clock_advance(&f.clock, TB_WRITER_REOPEN_CAP_MS);
+    fixture_place(&f, NULL);
+    tb_writer_problem(f.writer, problem);
+    ck_assert_str_eq(problem, "");
+}
+END_TEST
+
 /* The writer wakes by itself to try a failed checkpoint again, and says nothing of it to clients.
  */
 START_TEST(an_idle_writer_tries_a_failed_checkpoint_again)
 {
     struct tb_checkpoint_status status;
+    struct tb_error err = {0};
     int64_t wait_ms;
 
     tb_db_set_checkpoint_pages(f.store->db, 1);
@@ -467,7 +496,8 @@ START_TEST(an_idle_writer_tries_a_failed_checkpoint_again)
     ck_assert_uint_eq(status.failures, 2);
     ck_assert_int_gt(status.failing_at_ms, 0);
     /* What the writer knows of an outage outlives its connection. */
-    tb_writer_mark_broken(f.writer);
+    tb_error_set(&err, TB_UNAVAILABLE, "the disk fails");
+    tb_writer_mark_broken(f.writer, &err);
     tb_writer_step(f.writer);
     ck_assert(tb_writer_healthy(f.writer));
     tb_checkpoints_status(&f.checkpoints, &status);
@@ -506,6 +536,7 @@ int main(void)
     tcase_add_test(tc, free_answers_what_is_queued);
     tcase_add_test(tc, jumping_clock);
     tcase_add_test(tc, one_bad_command_fails_alone);
+    tcase_add_test(tc, an_outage_names_the_file_until_a_commit_ends_it);
     tcase_add_test(tc, an_idle_writer_tries_a_failed_checkpoint_again);
     suite_add_tcase(suite, tc);
     return test_main(suite);

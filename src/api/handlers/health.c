@@ -107,6 +107,14 @@ static void describe_checkpoints(const struct tb_api_edge *edge, struct tb_buf *
     }
 }
 
+static void describe_outage(const struct tb_api_edge *edge, struct tb_buf *detail)
+{
+    char problem[TB_WRITER_PROBLEM_SIZE];
+
+    tb_writer_problem(edge->writer, problem);
+    tb_buf_addf(detail, "the store cannot be written: %s", problem);
+}
+
 static bool check_store(const struct tb_api *api, bool all, const struct tb_hold *holds,
                         size_t count, struct tb_buf *results)
 {
@@ -123,7 +131,7 @@ static bool check_store(const struct tb_api *api, bool all, const struct tb_hold
         tb_buf_adds(&detail, TB_HOLD_STORE " is damaged or was replaced: stop the node, and put "
                                            "back a copy of it");
     if (detail.len == 0 && !tb_writer_healthy(edge->writer))
-        tb_buf_adds(&detail, "the store cannot be written");
+        describe_outage(edge, &detail);
     if (all)
         describe_checkpoints(edge, &detail);
     ok = detail.len == 0 && !detail.failed;

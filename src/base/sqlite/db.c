@@ -1,5 +1,6 @@
 #include "base/sqlite/db_priv.h"
 #include "base/sqlite/file_loss.h"
+#include "base/sqlite/lock_holders.h"
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -16,8 +17,29 @@ static void configure_library(void)
 {
     /* SQLite's memory statistics cost a global lock for each allocation, and nobody reads them. */
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    tb_shm_fill_holes();
     /* If it fails, opening a writer does: there is no such VFS. */
     tb_vfs_register();
+}
+
+/* Says of which file the error is, as far as it matters where to look. */
+static void add_file(struct tb_error *err, sqlite3 *db)
+{
+    static const int of_index[] = {SQLITE_IOERR_SHMOPEN, SQLITE_IOERR_SHMSIZE,
+                                   SQLITE_IOERR_SHMLOCK, SQLITE_IOERR_SHMMAP};
+    const char *path = sqlite3_db_filename(db, "main"), *suffix = "", *failed = NULL;
+    bool failed_io = (err->native & 0xff) == SQLITE_IOERR;
+    size_t len = strlen(err->text);
+
+    if (!path || (err->code != TB_CORRUPT && !failed_io))
+        return;
+    for (size_t i = 0; i < sizeof of_index / sizeof *of_index; i++)
+        if (err->native == of_index[i])
+            suffix = "-shm";
+    if (failed_io && !suffix[0])
+        failed = tb_vfs_failed_file(db);
+    snprintf(err->text + len, sizeof err->text - len, " in %s%s%s", failed ? failed : path, suffix,
+             suffix[0] ? ", for which the disk may have no room" : "");
 }
 
 enum tb_code tb_error_sqlite(struct tb_error *err, sqlite3 *db, int rc)
@@ -39,15 +61,15 @@ enum tb_code tb_error_sqlite(struct tb_error *err, sqlite3 *db, int rc)
     };
     int primary = rc & 0xff, extended = db ? sqlite3_extended_errcode(db) : rc;
     enum tb_code code = codes[primary] ? codes[primary] : TB_INTERNAL;
-    const char *damaged = code == TB_CORRUPT && db ? sqlite3_db_filename(db, "main") : NULL;
+    bool is_last = db && (extended & 0xff) == primary; /* the connection's message is of it */
 
-    if ((extended & 0xff) != primary) { /* the connection's message is of another error */
+    if (!is_last)
         extended = rc;
-        db = NULL;
-    }
-    tb_error_set(err, code, "SQLite: %s (%d)%s%s", db ? sqlite3_errmsg(db) : sqlite3_errstr(rc),
-                 extended, damaged ? " in " : "", damaged ? damaged : "");
+    tb_error_set(err, code, "SQLite: %s (%d)", is_last ? sqlite3_errmsg(db) : sqlite3_errstr(rc),
+                 extended);
     err->native = extended;
+    if (db)
+        add_file(err, db);
     return err->code;
 }
 
@@ -61,6 +83,11 @@ bool tb_error_is_of_reading(const struct tb_error *err)
     for (size_t i = 0; i < sizeof reads / sizeof *reads; i++)
         found |= err->native == reads[i];
     return err->code == TB_UNAVAILABLE && found;
+}
+
+bool tb_error_is_of_schema(const struct tb_error *err)
+{
+    return err->code == TB_INTERNAL && err->native == SQLITE_ERROR;
 }
 
 static void harden(sqlite3 *raw)
@@ -120,42 +147,69 @@ static enum tb_code setup(struct tb_db *db, int wal_pages, struct tb_error *err)
     return rc == SQLITE_OK || rc == SQLITE_BUSY ? TB_OK : tb_error_sqlite(err, NULL, rc);
 }
 
+void tb_db_add_holder(struct tb_error *err, const char *path)
+{
+    TB_CLEANUP(tb_buf_release) struct tb_buf locks = {0};
+    struct tb_lock_holder holder;
+
+    if (tb_lock_holders_read(&locks) &&
+        tb_lock_holders_find_writer(tb_buf_str(&locks), path, &holder))
+        tb_error_wrap(err, "%s (pid %ld) has it locked", holder.name, (long)holder.pid);
+}
+
+static enum tb_code prepare_wal(struct tb_db *db, struct tb_error *err)
+{
+    int rc = tb_db_remove_foreign_journal(db);
+
+    if (rc != SQLITE_OK)
+        return tb_error_sqlite(err, db->raw, rc);
+    TB_TRY(tb_db_sync(db, err));
+    return db->wal.was_empty ? TB_OK : tb_wal_check_mark(db, err);
+}
+
+static enum tb_code open_file(struct tb_db *db, const char *path, int wal_pages,
+                              struct tb_error *err)
+{
+    bool reads = db->mode == TB_DB_READER;
+    int flags = reads ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+    int rc;
+
+    if (!reads)
+        TB_TRY(tb_db_make_private(path, err));
+    rc = sqlite3_open_v2(path, &db->raw, flags | SQLITE_OPEN_NOMUTEX, reads ? NULL : TB_VFS_NAME);
+    if (rc != SQLITE_OK)
+        return tb_error_sqlite(err, db->raw, rc);
+    if (!reads) {
+        tb_vfs_attach(db);
+        TB_TRY(prepare_wal(db, err));
+    }
+    harden(db->raw);
+    tb_db_set_busy_timeout(db, BUSY_TIMEOUT_MS);
+    return setup(db, wal_pages, err);
+}
+
 enum tb_code tb_db_open(const char *path, enum tb_db_mode mode, int wal_pages,
                         struct tb_db **ret_db, struct tb_error *err)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    bool reads = mode == TB_DB_READER;
-    int flags = reads ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
-    enum tb_code code = TB_OK;
+    enum tb_code code;
     struct tb_db *db;
-    int rc;
 
     pthread_once(&once, configure_library);
-    if (!reads)
+    if (mode != TB_DB_READER) {
         TB_TRY(tb_file_loss_check(path, err));
+        TB_TRY(tb_db_check_place(path, err)); /* its text has the path */
+    }
     db = calloc(1, sizeof *db);
     if (!db || !(db->path = strdup(path))) {
         free(db);
         return tb_error_set(err, TB_INTERNAL, "out of memory");
     }
     db->mode = mode;
-    rc = sqlite3_open_v2(path, &db->raw, flags | SQLITE_OPEN_NOMUTEX, reads ? NULL : TB_VFS_NAME);
-    if (rc == SQLITE_OK && !reads) {
-        tb_vfs_attach(db);
-        rc = tb_db_remove_foreign_journal(db);
-    }
-    if (rc == SQLITE_OK && !reads)
-        rc = tb_db_rewrite_wal(db);
-    if (rc != SQLITE_OK)
-        code = tb_error_sqlite(err, db->raw, rc);
-    else if (!reads && !db->wal.was_empty)
-        code = tb_wal_check_mark(db, err);
-    if (code == TB_OK) {
-        harden(db->raw);
-        tb_db_set_busy_timeout(db, BUSY_TIMEOUT_MS);
-        code = setup(db, wal_pages, err);
-    }
+    code = open_file(db, path, wal_pages, err);
     if (code != TB_OK) {
+        if (code == TB_BUSY)
+            tb_db_add_holder(err, path);
         tb_error_wrap(err, "cannot open %s", path);
         tb_db_close(db);
         return code;

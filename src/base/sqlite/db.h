@@ -27,7 +27,9 @@ enum tb_db_mode {
 /* Opening a writer makes all earlier commits survive power loss, even if syncs have failed before,
  * in this process or an earlier one: opening writes the WAL again and syncs it, and believes
  * nothing of what was copied from it into the file.
- * wal_pages: checkpoint when the WAL has this many pages (writers only; 0: SQLite's 1000). */
+ * A new file may be read by its owner only. TB_UNAVAILABLE if something else stands in the place
+ * of one of its files, such as a folder or a link to nothing: the text names it. wal_pages:
+ * checkpoint when the WAL has this many pages (writers only; 0: SQLite's 1000). */
 TB_CHECKED enum tb_code tb_db_open(const char *path, enum tb_db_mode mode, int wal_pages,
                                    struct tb_db **ret_db, struct tb_error *err);
 /* err->native of TB_CORRUPT: the file was put back from a copy, or moved, beside a WAL that is of
@@ -35,6 +37,14 @@ TB_CHECKED enum tb_code tb_db_open(const char *path, enum tb_db_mode mode, int w
 #define TB_DB_FOREIGN_WAL (11 | 200 << 8) /* none of SQLite's codes for damage */
 /* True: the file could not be opened or read, which says nothing of what is in it. */
 bool tb_error_is_of_reading(const struct tb_error *err);
+/* Call it before this process opens the file: it would drop the process's locks on it. TB_CORRUPT:
+ * the WAL was cut, and the file has pages of what is missing. */
+TB_CHECKED enum tb_code tb_db_check_cut(const char *path, struct tb_error *err);
+/* Puts in front of a TB_BUSY which program has the file locked, if that can be known. Call it
+ * before closing the file: our own locks tell its device. */
+void tb_db_add_holder(struct tb_error *err, const char *path);
+/* True: the file lacks a table or a column, although its schema's version says that it has it. */
+bool tb_error_is_of_schema(const struct tb_error *err);
 /* From now on the file of this writer has a mark. Call it after migrating. */
 TB_CHECKED enum tb_code tb_db_mark_wal(struct tb_db *db, struct tb_error *err);
 /* Deletes a database file and its WAL, durably; a file that does not exist is fine. It must not be

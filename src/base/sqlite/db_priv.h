@@ -6,10 +6,12 @@
  *   write_coalescer.c  joins adjacent writes, so that a commit or a checkpoint takes fewer calls
  *   file_loss.c        tells files that were moved, removed or cut while they were open
  *   checkpoint.c       when checkpoints run, and when a failed one is tried again
- *   journal.c          removes a rollback journal that is not of the file beside it
- *   wal_backlog.c      counts what checkpoints have yet to copy
- *   wal_mark.c         tells a WAL that is of another copy of the file
- *   wal_sync.c         makes SQLite write again what a failed sync may have left only in memory
+ *   place.c            looks for odd files in the place of the database's, and makes new ones
+ * private shm_room.c         takes the space of the WAL-index before SQLite writes to it journal.c
+ * removes a rollback journal that is not of the file beside it wal_backlog.c      counts what
+ * checkpoints have yet to copy wal_cut.c          tells a WAL that was cut below what was copied
+ * from it wal_mark.c         tells a WAL that is of another copy of the file wal_sync.c makes
+ * SQLite write again what a failed sync may have left only in memory
  *
  * An int result is SQLite's result code. */
 #pragma once
@@ -87,6 +89,9 @@ struct tb_db {
 int tb_vfs_register(void);
 /* Call it before the connection's first statement: until then everything passes through. */
 void tb_vfs_attach(struct tb_db *db);
+/* Of the database file and its WAL, the one of which a call failed last. NULL: none, or the
+ * connection has another VFS. */
+const char *tb_vfs_failed_file(struct sqlite3 *raw);
 
 /* write_coalescer.c: buffers the writes into one file. */
 struct tb_write_coalescer;
@@ -97,6 +102,15 @@ int tb_write_coalescer_write(struct tb_write_coalescer *coalescer, const void *b
                              int64_t offset);
 /* Writes what is held back. If that fails, it is dropped. */
 int tb_write_coalescer_flush(struct tb_write_coalescer *coalescer);
+
+/* shm_room.c: call it once, before the first connection. */
+void tb_shm_fill_holes(void);
+
+/* place.c */
+/* TB_UNAVAILABLE, as if SQLite could not open it: the text names the file, and what to do. */
+TB_CHECKED enum tb_code tb_db_check_place(const char *path, struct tb_error *err);
+/* Makes an empty file that only its owner may read, unless there is one. */
+TB_CHECKED enum tb_code tb_db_make_private(const char *path, struct tb_error *err);
 
 /* journal.c */
 /* At opening, call it before the first statement. */

@@ -3,7 +3,9 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 /* From SQLite's wal.c and os_unix.c (UNIX_SHM_BASE): the bytes of the WAL-index that are locked.
@@ -11,6 +13,11 @@
 #define WRITE_BYTE 120
 #define FIRST_READ_BYTE 123
 #define LAST_READ_BYTE 127
+
+/* The bytes of the database file (os.h: SHARED_FIRST, SHARED_SIZE). Each connection of a WAL
+ * database reads them; who has them for writing has the file for itself. */
+#define FIRST_SHARED_BYTE 0x40000002
+#define LAST_SHARED_BYTE (FIRST_SHARED_BYTE + 509)
 
 #define LOCKS_PATH "/proc/locks"
 /* More is not read: some thousand locks. */
@@ -23,18 +30,20 @@ struct lock {
     char device[DEVICE_SIZE];
     uint64_t inode;
     int64_t first, last; /* bytes */
+    bool writes;         /* nobody else may have a lock on them */
 };
 
 /* "1: POSIX  ADVISORY  WRITE 4711 08:01:131073 120 120": device and inode (decimal), first and
  * last byte, which may be EOF. A process that only waits for a lock has "->" before POSIX. */
 static bool parse_line(const char *line, struct lock *ret_lock)
 {
-    char last[24], *inode;
+    char last[24], kind[8], *inode;
     long pid;
 
-    if (sscanf(line, "%*d: POSIX %*s %*s %ld %31[0-9a-f:] %" SCNd64 " %23s", &pid,
-               ret_lock->device, &ret_lock->first, last) != 4)
+    if (sscanf(line, "%*d: POSIX %*s %7s %ld %31[0-9a-f:] %" SCNd64 " %23s", kind, &pid,
+               ret_lock->device, &ret_lock->first, last) != 5)
         return false;
+    ret_lock->writes = strcmp(kind, "WRITE") == 0;
     inode = strrchr(ret_lock->device, ':');
     if (!inode || sscanf(inode + 1, "%" SCNu64, &ret_lock->inode) != 1)
         return false;
@@ -81,6 +90,16 @@ static void add_holder(struct scan *scan, const struct lock *lock)
         scan->holders[scan->count++] = (struct tb_lock_holder){.pid = lock->pid};
     scan->holders[i].writes |= writes;
     scan->holders[i].reads |= reads;
+}
+
+/* Whoever has the whole database file for itself. */
+static void add_owner(struct scan *scan, const struct lock *lock)
+{
+    if (lock->pid == scan->self || !lock->writes || scan->count > 0 ||
+        !covers(lock, FIRST_SHARED_BYTE, LAST_SHARED_BYTE) ||
+        strcmp(lock->device, scan->device) != 0)
+        return;
+    scan->holders[scan->count++] = (struct tb_lock_holder){.pid = lock->pid, .writes = true};
 }
 
 static void each_lock(struct tb_str locks, struct scan *scan,
@@ -159,4 +178,38 @@ size_t tb_lock_holders_find(struct tb_str locks, const char *path,
     for (size_t i = 0; i < count; i++)
         find_name(&ret_holders[i]);
     return count;
+}
+
+/* We have no lock on such a file, so its device is the one that stat(2) says: on a file system
+ * that is named otherwise in /proc/locks nobody is found. */
+static bool find_owner(struct tb_str locks, const char *path, struct tb_lock_holder *ret_holder)
+{
+    struct scan scan = {.self = getpid(), .holders = ret_holder};
+    struct stat st;
+
+    if (stat(path, &st) != 0)
+        return false;
+    scan.inode = st.st_ino;
+    snprintf(scan.device, sizeof scan.device, "%02x:%02x", major(st.st_dev), minor(st.st_dev));
+    each_lock(locks, &scan, add_owner);
+    return scan.count > 0;
+}
+
+bool tb_lock_holders_find_writer(struct tb_str locks, const char *path,
+                                 struct tb_lock_holder *ret_holder)
+{
+    struct tb_lock_holder holders[TB_LOCK_HOLDERS_MAX];
+    size_t count;
+
+    if (find_owner(locks, path, ret_holder)) {
+        find_name(ret_holder);
+        return true;
+    }
+    count = tb_lock_holders_find(locks, path, holders);
+    for (size_t i = 0; i < count; i++) {
+        *ret_holder = holders[i];
+        if (holders[i].writes)
+            return true;
+    }
+    return false;
 }

@@ -26,7 +26,11 @@ bool tb_lock_holders_read(struct tb_buf *out);
  * TB_LOCK_HOLDERS_MAX. */
 size_t tb_lock_holders_find(struct tb_str locks, const char *path,
                             struct tb_lock_holder ret_holders[TB_LOCK_HOLDERS_MAX]);
-/* The same without names. inode: of the WAL-index; self: our pid, whose own locks tell how the
- * kernel names the file's device. */
+/* Finds who keeps this process from writing: who has the write lock, or all of the database file
+ * for itself (PRAGMA locking_mode=EXCLUSIVE). False: nobody, or it cannot be known. */
+bool tb_lock_holders_find_writer(struct tb_str locks, const char *path,
+                                 struct tb_lock_holder *ret_holder);
+/* tb_lock_holders_find without names. inode: of the WAL-index; self: our pid, whose own locks tell
+ * how the kernel names the file's device. */
 size_t tb_lock_holders_parse(struct tb_str locks, ino_t inode, pid_t self,
                              struct tb_lock_holder ret_holders[TB_LOCK_HOLDERS_MAX]);

@@ -28,6 +28,8 @@ struct vfs_file {
     sqlite3_file base;         /* first: SQLite sees this */
     sqlite3_file *real;        /* owned */
     struct vfs_file *database; /* of a WAL; itself for a database file; NULL: another kind */
+    const char *name;          /* SQLite's, which has it as long as the database is open */
+    const char *failed;        /* of a database file: as tb_vfs_failed_file */
     struct tb_db *db;          /* of a database file; borrowed; NULL: not attached */
     struct tb_write_coalescer *coalescer; /* owned; NULL until something was held back */
     /* Of a database file: a checkpoint copies pages of the whole WAL, and no lock was refused
@@ -45,9 +47,19 @@ static struct tb_db *db_of(const struct vfs_file *file)
     return file->database ? file->database->db : NULL;
 }
 
+/* Remembers which file it was if rc is a failure; returns rc. A file that ends early has not
+ * failed.
+ */
+static int note(struct vfs_file *file, int rc)
+{
+    if (rc != SQLITE_OK && rc != SQLITE_IOERR_SHORT_READ && file->database)
+        file->database->failed = file->name;
+    return rc;
+}
+
 static int flush(struct vfs_file *file)
 {
-    return file->coalescer ? tb_write_coalescer_flush(file->coalescer) : SQLITE_OK;
+    return file->coalescer ? note(file, tb_write_coalescer_flush(file->coalescer)) : SQLITE_OK;
 }
 
 static bool holds_back(const struct vfs_file *file)
@@ -78,7 +90,9 @@ static int file_read(sqlite3_file *base, void *bytes, int len, sqlite3_int64 off
 
     if (db && db->yields_on_reads)
         tb_give_way();
-    return rc == SQLITE_OK ? file->real->pMethods->xRead(file->real, bytes, len, offset) : rc;
+    if (rc == SQLITE_OK)
+        rc = note(file, file->real->pMethods->xRead(file->real, bytes, len, offset));
+    return rc;
 }
 
 static int file_write(sqlite3_file *base, const void *bytes, int len, sqlite3_int64 offset)
@@ -90,10 +104,12 @@ static int file_write(sqlite3_file *base, const void *bytes, int len, sqlite3_in
         if (!file->coalescer)
             file->coalescer = tb_write_coalescer_new(file->real);
         if (file->coalescer)
-            return tb_write_coalescer_write(file->coalescer, bytes, len, offset);
+            return note(file, tb_write_coalescer_write(file->coalescer, bytes, len, offset));
     }
     rc = flush(file);
-    return rc == SQLITE_OK ? file->real->pMethods->xWrite(file->real, bytes, len, offset) : rc;
+    if (rc == SQLITE_OK)
+        rc = note(file, file->real->pMethods->xWrite(file->real, bytes, len, offset));
+    return rc;
 }
 
 /* For the calls that end a checkpoint: they also report that its last writes failed. */
@@ -109,7 +125,7 @@ static int file_truncate(sqlite3_file *base, sqlite3_int64 size)
     struct vfs_file *file = of(base);
     int rc = flush_or_failed(file);
 
-    return rc == SQLITE_OK ? file->real->pMethods->xTruncate(file->real, size) : rc;
+    return rc == SQLITE_OK ? note(file, file->real->pMethods->xTruncate(file->real, size)) : rc;
 }
 
 static int file_sync(sqlite3_file *base, int flags)
@@ -120,7 +136,7 @@ static int file_sync(sqlite3_file *base, int flags)
 
     if (rc != SQLITE_OK || (db && db->changes_mark))
         return rc;
-    rc = file->real->pMethods->xSync(file->real, flags);
+    rc = note(file, file->real->pMethods->xSync(file->real, flags));
     if (db && file != file->database) {
         if (rc != SQLITE_OK)
             db->wal_trusted = false;
@@ -134,7 +150,8 @@ static int file_size(sqlite3_file *base, sqlite3_int64 *ret_size)
     struct vfs_file *file = of(base);
     int rc = flush(file);
 
-    return rc == SQLITE_OK ? file->real->pMethods->xFileSize(file->real, ret_size) : rc;
+    return rc == SQLITE_OK ? note(file, file->real->pMethods->xFileSize(file->real, ret_size))
+                           : rc;
 }
 
 static int file_lock(sqlite3_file *base, int level)
@@ -257,7 +274,7 @@ static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *base, int 
     int rc;
 
     (void)vfs;
-    *file = (struct vfs_file){.real = calloc(1, (size_t)below()->szOsFile)};
+    *file = (struct vfs_file){.name = name, .real = calloc(1, (size_t)below()->szOsFile)};
     if (!file->real)
         return SQLITE_NOMEM;
     rc = below()->xOpen(below(), name, file->real, flags, ret_flags);
@@ -331,6 +348,14 @@ int tb_vfs_register(void)
         return SQLITE_ERROR;
     vfs.mxPathname = below()->mxPathname;
     return sqlite3_vfs_register(&vfs, /* makeDflt= */ 0);
+}
+
+const char *tb_vfs_failed_file(struct sqlite3 *raw)
+{
+    sqlite3_file *file = NULL;
+    int rc = sqlite3_file_control(raw, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+
+    return rc == SQLITE_OK && file && file->pMethods == &methods ? of(file)->failed : NULL;
 }
 
 void tb_vfs_attach(struct tb_db *db)

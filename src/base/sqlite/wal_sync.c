@@ -152,5 +152,8 @@ enum tb_code tb_db_sync(struct tb_db *db, struct tb_error *err)
 
     TB_TRY(tb_file_loss_check(db->path, err));
     rc = tb_db_rewrite_wal(db);
-    return rc == SQLITE_OK ? TB_OK : tb_error_sqlite(err, db->raw, rc);
+    if (rc == SQLITE_OK)
+        return TB_OK;
+    tb_error_sqlite(err, NULL, rc);
+    return tb_error_wrap(err, "%s", sqlite3_filename_wal(sqlite3_db_filename(db->raw, "main")));
 }

@@ -178,6 +178,27 @@ START_TEST(a_real_process_is_named)
 }
 END_TEST
 
+/* It has the whole file, so that nobody gets a lock that would tell the file's device. */
+START_TEST(who_keeps_a_file_for_itself_is_named_by_the_error)
+{
+    struct tb_error err = {0};
+    struct tb_db *db = NULL;
+    char dir[128], path[160], pid[32];
+
+    tmpdir_make(dir);
+    snprintf(path, sizeof path, "%s/a.db", dir);
+    start_other(path, "PRAGMA locking_mode=EXCLUSIVE; BEGIN IMMEDIATE");
+    snprintf(pid, sizeof pid, "(pid %ld) has it locked", (long)other.pid);
+    other_holds();
+    ck_assert_int_eq(tb_db_open(path, TB_DB_DURABLE, 0, &db, &err), TB_BUSY);
+    ck_assert_msg(strstr(err.text, pid) && strstr(err.text, path), "%s", err.text);
+    end_other();
+    ck_ok(tb_db_open(path, TB_DB_DURABLE, 0, &db, &err));
+    tb_db_close(db);
+    tmpdir_remove(dir);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("lock_holders");
@@ -188,6 +209,7 @@ int main(void)
     tcase_add_test(tc, others_are_left_out);
     tcase_add_test(tc, there_is_a_limit);
     tcase_add_loop_test(tc, a_real_process_is_named, 0, 2);
+    tcase_add_test(tc, who_keeps_a_file_for_itself_is_named_by_the_error);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }
