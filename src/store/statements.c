@@ -29,6 +29,9 @@ static const char *const sql[TB_STMT_COUNT] = {
     [TB_STMT_INSERT_META] = "INSERT INTO meta(one, node, created_at, forced_offline, file_id)"
                             " VALUES(1, :node, :created_at, 0, :file_id)",
     [TB_STMT_SET_FILE_ID] = "UPDATE meta SET file_id = :file_id",
+    [TB_STMT_READ_CONTENT] =
+        "SELECT file_id, coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'outbox'), 0)"
+        " FROM meta",
     [TB_STMT_LOG_ID] = "SELECT log_id FROM meta",
     [TB_STMT_SET_LOG_ID] = "UPDATE meta SET log_id = :log_id",
     [TB_STMT_SET_FORCED_OFFLINE] = "UPDATE meta SET forced_offline = :forced",

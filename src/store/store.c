@@ -186,6 +186,20 @@ static void close_db(struct tb_store *store)
     store->db = NULL;
 }
 
+/* Row numbers go on, and only this connection writes. */
+static enum tb_code is_ours(void *ctx, bool *ret_ours, struct tb_error *err)
+{
+    struct tb_store *store = ctx;
+    TB_CLEANUP(tb_stmt_resetp)
+    struct tb_stmt *const read = &store->stmts[TB_STMT_READ_CONTENT];
+    bool row = false;
+
+    TB_TRY(tb_stmt_step(read, &row, err));
+    *ret_ours = row && tb_str_eq(tb_stmt_text(read, 0), tb_str_of(store->noted_ids)) &&
+                tb_stmt_int64(read, 1) == store->last_row;
+    return TB_OK;
+}
+
 static enum tb_code open_db(struct tb_store *store, struct tb_error *err)
 {
     TB_TRY(tb_db_open(store->path, TB_DB_DURABLE, TB_STORE_WAL_PAGES, &store->db, err));
@@ -215,6 +229,7 @@ static enum tb_code open_first(struct tb_store *store, struct tb_error *err)
     if (store->is_copy)
         TB_TRY(begin_epoch(store, NULL, err));
     TB_TRY(load_uptime(store, err));
+    tb_db_watch_content(store->db, is_ours, store);
     return load_epoch(store, err);
 }
 
@@ -302,6 +317,7 @@ static enum tb_code reopen(struct tb_store *store, struct tb_error *err)
     TB_TRY(read_meta(store, &found, err));
     if (!found || strcmp(store->noted_ids, ids) != 0)
         return tb_error_set(err, TB_CORRUPT, "%s lost its identity", store->path);
+    tb_db_watch_content(store->db, is_ours, store);
     return load_epoch(store, err);
 }
 

@@ -38,6 +38,11 @@ def sell_until_refused(edge):
     return placed, eventually(refusal, "orders are refused", pause=0.1)
 
 
+def lost_lines(edge, path):
+    return [line for line in edge.diagnostics().splitlines()
+            if "edge.file_lost" in line and f"{path} was" in line]
+
+
 def check_told(edge, check_name, *paths):
     def detail():
         found = edge.ask("GET", "/healthz").json()["checks"][check_name].get("detail", "")
@@ -45,9 +50,9 @@ def check_told(edge, check_name, *paths):
 
     found = eventually(detail, f"health tells {paths}")
     check("restart the node" in found, found)
-    lines = [line for line in edge.diagnostics().splitlines() if "edge.file_lost" in line]
     for path in paths:
-        check(len([line for line in lines if f"{path} was" in line]) == 1, lines)
+        eventually(lambda: lost_lines(edge, path), f"the diagnostics tell {path}")
+        check(len(lost_lines(edge, path)) == 1, lost_lines(edge, path))
     return found
 
 
@@ -147,10 +152,50 @@ def store_cut_while_it_is_open(folder):
         check(f"orders {known[0]} to {(known + placed)[-1]} are lost" in told, told)
 
 
+def put_into(path, copy):
+    with contextlib.closing(sqlite3.connect(path)) as to, \
+            contextlib.closing(sqlite3.connect(copy)) as source:
+        source.backup(to)
+
+
+def copies_put_into_open_files(folder):
+    """`.restore` of the sqlite3 shell into a file that is open. Numbers do not come again."""
+    for number, names in enumerate((["store.db"], ["log.db"], ["view.db"],
+                                    ["store.db", "log.db", "view.db"])):
+        with Edge(folder / f"data{number}") as edge:
+            known = sell(edge, 30)
+            check_view(edge)
+            for name in names:
+                put_into(folder / f"{number}-{name}", edge.data / name)
+            known += sell(edge, 30)
+            check_view(edge)
+            for name in names:
+                put_into(edge.data / name, folder / f"{number}-{name}")
+            if "store.db" in names:
+                placed, reply = sell_until_refused(edge)
+                check("store.db was overwritten by another program" in reply.json()["detail"],
+                      reply)
+                check(placed == [], placed)
+                check_told(edge, "store", edge.data / "store.db")
+            else:
+                known += sell(edge, 5)
+                check_told(edge, "files", edge.data / names[0])
+            edge.stop()
+            edge.start()
+            rows = check_view(edge)
+            check(len(rows) == (30 if "store.db" in names else 65), len(rows))
+            fresh = sell(edge, 1)
+            check(not set(fresh) & set(known), f"given twice: {fresh}")
+            if "store.db" in names:
+                told = find_recovery(edge, "store.db", "it was put back in time")["reason"]
+                check(f"orders {known[30]} to {known[-1]} are lost" in told, told)
+            go_on(edge)
+
+
 def test():
     for part in (store_removed_while_it_is_open, wal_removed_while_it_is_open,
                  wals_emptied_while_they_are_open, wals_of_log_and_view_removed,
-                 store_cut_while_it_is_open):
+                 store_cut_while_it_is_open, copies_put_into_open_files):
         print(part.__name__)
         with scratch() as folder:
             part(folder)

@@ -189,7 +189,7 @@ void tb_db_maybe_checkpoint(struct tb_db *db, int wal_pages)
 
 static bool is_whole(enum tb_loss_kind loss)
 {
-    return loss == TB_LOSS_FILE_GONE || loss == TB_LOSS_WAL_GONE;
+    return loss == TB_LOSS_FILE_GONE || loss == TB_LOSS_WAL_GONE || loss == TB_LOSS_CHANGED;
 }
 
 void tb_db_rescue(struct tb_db *db)

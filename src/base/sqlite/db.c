@@ -238,6 +238,7 @@ void tb_db_close(struct tb_db *db)
         prepare_close(db);
     tb_stmt_finalize(&db->begin);
     tb_stmt_finalize(&db->commit);
+    tb_stmt_finalize(&db->data_version);
     tb_stmt_finalize(&db->begin_round);
     tb_stmt_finalize(&db->change_mark);
     tb_wal_close(db);
@@ -337,7 +338,9 @@ enum tb_code tb_txn_begin(struct tb_txn *txn, struct tb_db *db, struct tb_error 
         TB_TRY(tb_stmt_prepare(&db->commit, db, "COMMIT", err));
     TB_TRY(tb_stmt_run(&db->begin, err));
     txn->db = db;
-    code = tb_wal_begin_round(db, err);
+    code = tb_db_check_content(db, err);
+    if (code == TB_OK)
+        code = tb_wal_begin_round(db, err);
     if (code != TB_OK)
         tb_txn_rollback(txn);
     return code;

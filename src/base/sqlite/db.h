@@ -76,6 +76,11 @@ void tb_db_watch_checkpoints(struct tb_db *db, struct tb_checkpoints *checkpoint
  * once a second, while nothing is committed too. */
 bool tb_db_wants_checkpoint(const struct tb_db *db);
 void tb_db_retry_checkpoint(struct tb_db *db);
+/* Asked in tb_txn_begin whenever another connection has committed: whether the file still has what
+ * this writer has left there. If not, another program has put a copy into it (`.restore` of the
+ * sqlite3 shell does); the file is lost then (file_loss.h), and so is the transaction. */
+typedef enum tb_code tb_db_content_fn(void *ctx, bool *ret_ours, struct tb_error *err);
+void tb_db_watch_content(struct tb_db *db, tb_db_content_fn *is_ours, void *ctx);
 /* How long statements wait for the lock of another program; at first 3 s. */
 void tb_db_set_busy_timeout(struct tb_db *db, int wait_ms);
 /* Afterwards all commits survive power loss, in a TB_DB_DERIVED file too. Does not wait for

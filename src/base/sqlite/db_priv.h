@@ -4,14 +4,16 @@
  *   stmt.c             statements
  *   vfs.c              the VFS of writers: an ordinary shim over SQLite's own
  *   write_coalescer.c  joins adjacent writes, so that a commit or a checkpoint takes fewer calls
- *   file_loss.c        tells files that were moved, removed or cut while they were open
  *   checkpoint.c       when checkpoints run, and when a failed one is tried again
- *   place.c            looks for odd files in the place of the database's, and makes new ones
- * private shm_room.c         takes the space of the WAL-index before SQLite writes to it journal.c
- * removes a rollback journal that is not of the file beside it wal_backlog.c      counts what
- * checkpoints have yet to copy wal_cut.c          tells a WAL that was cut below what was copied
- * from it wal_mark.c         tells a WAL that is of another copy of the file wal_sync.c makes
- * SQLite write again what a failed sync may have left only in memory
+ *   file_loss.c        tells files that were moved, removed or cut while they were open
+ *   foreign_commit.c   tells a file into which another program has committed a copy
+ *   journal.c          removes a rollback journal that is not of the file beside it
+ *   place.c            looks for odd files in a database's place, and makes new ones private
+ *   shm_room.c         takes the space of the WAL's index before SQLite writes to it
+ *   wal_backlog.c      counts what checkpoints have yet to copy
+ *   wal_cut.c          tells a WAL that was cut below what was copied from it
+ *   wal_mark.c         tells a WAL that is of another copy of the file
+ *   wal_sync.c         makes SQLite write again what a failed sync may have left only in memory
  *
  * An int result is SQLite's result code. */
 #pragma once
@@ -30,6 +32,7 @@ enum tb_loss_kind {
     TB_LOSS_WAL_GONE,  /* the same of the WAL, of which SQLite still has all */
     TB_LOSS_FILE_CUT,
     TB_LOSS_WAL_CUT, /* or overwritten */
+    TB_LOSS_CHANGED, /* another program has committed a copy into it; the WAL is whole */
 };
 /* Which files were opened. */
 struct tb_place {
@@ -75,6 +78,10 @@ struct tb_db {
     bool holds_writes;
     int checkpoint_rc;            /* of writing the last pages of the present checkpoint */
     struct tb_stmt begin, commit; /* of a writer; prepared by its first transaction */
+    struct tb_stmt data_version;
+    int64_t seen_version;      /* the last one at which is_ours has said yes; 0: never asked */
+    tb_db_content_fn *is_ours; /* NULL: nobody watches */
+    void *is_ours_ctx;
     struct tb_stmt begin_round, change_mark; /* wal_mark.c; not prepared: the file has no mark */
     bool changes_mark;                       /* now */
     bool mark_is_unsynced; /* the WAL has a commit that changed the mark, and no sync since */
@@ -112,6 +119,9 @@ TB_CHECKED enum tb_code tb_db_check_place(const char *path, struct tb_error *err
 /* Makes an empty file that only its owner may read, unless there is one. */
 TB_CHECKED enum tb_code tb_db_make_private(const char *path, struct tb_error *err);
 
+/* foreign_commit.c: call it inside each transaction before anything else. */
+TB_CHECKED enum tb_code tb_db_check_content(struct tb_db *db, struct tb_error *err);
+
 /* journal.c */
 /* At opening, call it before the first statement. */
 int tb_db_remove_foreign_journal(struct tb_db *db);
@@ -142,6 +152,8 @@ void tb_db_note_place(struct tb_db *db);
 void tb_db_note_file_size(struct tb_db *db);
 /* Looks now, on the owner's thread. all: at every frame that a checkpoint would copy. */
 enum tb_loss_kind tb_db_look(struct tb_db *db, bool all);
+/* The owner has found it itself. */
+void tb_db_lose(struct tb_db *db, enum tb_loss_kind kind);
 /* As of the last look, whoever looked. */
 enum tb_loss_kind tb_db_loss(const struct tb_db *db);
 

@@ -186,6 +186,8 @@ static void describe(struct loss *loss)
                                       "the node"},
         [TB_LOSS_WAL_CUT] = {"-wal", "was cut short or overwritten while it was open, and what "
                                      "only it held is lost: restart the node"},
+        [TB_LOSS_CHANGED] = {"", "was overwritten by another program while it was open: restart "
+                                 "the node"},
     };
 
     const char *path = loss->told.path, *slash = strrchr(path, '/');
@@ -221,13 +223,16 @@ static void update(const struct tb_db *db, enum tb_loss_kind kind)
     atomic_store(&any_loss, true);
 }
 
-static void look_at(struct tb_db *db, bool all)
+void tb_db_lose(struct tb_db *db, enum tb_loss_kind kind)
 {
-    enum tb_loss_kind kind = judge(db, all);
-
     pthread_mutex_lock(&lock);
     update(db, kind);
     pthread_mutex_unlock(&lock);
+}
+
+static void look_at(struct tb_db *db, bool all)
+{
+    tb_db_lose(db, judge(db, all));
 }
 
 static void look_at_end(struct tb_db *db)

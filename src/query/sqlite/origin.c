@@ -51,6 +51,7 @@ enum tb_code tb_view_sqlite_set_origin(struct tb_view *view, const struct tb_vie
     TB_TRY(tb_txn_begin(&txn, db, err));
     TB_TRY(tb_stmt_run(&stmt, err));
     TB_TRY(put_offset(db, next, err));
+    ((struct tb_view_sqlite *)view)->next_offset = -1;
     TB_TRY(tb_txn_commit(&txn, err));
     /* After a power cut a view that is of another log than the one beside it was put back. */
     return tb_db_sync(db, err);

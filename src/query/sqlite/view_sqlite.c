@@ -271,6 +271,7 @@ static enum tb_code view_commit(struct tb_view *base, const struct tb_plan *plan
 {
     struct tb_view_sqlite *view = (struct tb_view_sqlite *)base;
     TB_CLEANUP(tb_txn_rollback) struct tb_txn txn = {0};
+    int64_t next;
 
     TB_TRY(tb_txn_begin(&txn, view->db, err));
     for (size_t i = 0; i < plan->order_count; i++) {
@@ -284,7 +285,12 @@ static enum tb_code view_commit(struct tb_view *base, const struct tb_plan *plan
     tb_stmt_bind_int64(&view->stmts.set_offset, ":partition", plan->partition);
     tb_stmt_bind_int64(&view->stmts.set_offset, ":next", plan->next_offset);
     TB_TRY(tb_stmt_run(&view->stmts.set_offset, err));
-    return tb_txn_commit(&txn, err);
+    next = plan->partition == 0 && plan->next_offset > view->next_offset ? plan->next_offset
+                                                                         : view->next_offset;
+    view->next_offset = -1; /* a commit that fails may have been done */
+    TB_TRY(tb_txn_commit(&txn, err));
+    view->next_offset = next;
+    return TB_OK;
 }
 
 static enum tb_code view_sync(struct tb_view *base, struct tb_error *err)
@@ -356,6 +362,17 @@ static void declare_statements(struct tb_view_sqlite *view)
     tb_view_sqlite_declare_dead_letters(view);
 }
 
+/* Offsets never go back, and only this connection writes. */
+static enum tb_code is_ours(void *ctx, bool *ret_ours, struct tb_error *err)
+{
+    struct tb_view_sqlite *view = ctx;
+    int64_t next = -1;
+
+    TB_TRY(tb_view_sqlite_read_offset(&view->stmts.offset, 0, &next, err));
+    *ret_ours = view->next_offset < 0 || next == view->next_offset;
+    return TB_OK;
+}
+
 static enum tb_code open_db(struct tb_view_sqlite *view, const char *path, struct tb_error *err)
 {
     TB_TRY(tb_db_open(path, TB_DB_DERIVED, TB_VIEW_WAL_PAGES, &view->db, err));
@@ -365,6 +382,8 @@ static enum tb_code open_db(struct tb_view_sqlite *view, const char *path, struc
         return tb_error_wrap(err, "the view %s", path);
     TB_TRY(tb_db_mark_wal(view->db, err));
     declare_statements(view);
+    view->next_offset = -1;
+    tb_db_watch_content(view->db, is_ours, view);
     return TB_OK;
 }
 

@@ -41,6 +41,7 @@ struct tb_view_sqlite {
     struct tb_view view;
     struct tb_db *db;      /* owned */
     struct tb_buf scratch; /* the document or the packed headers of the row being written */
+    int64_t next_offset;   /* of partition 0, as this connection has left it; -1: not known */
     struct {
         struct tb_stmt insert, update, load, set_offset, offset, put_store_sequence;
         struct tb_stmt insert_dead_letter, set_replayed, overtake, drop;

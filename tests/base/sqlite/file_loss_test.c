@@ -347,6 +347,88 @@ START_TEST(what_sqlite_does_is_no_loss)
 }
 END_TEST
 
+/* The writer of the next tests keeps the number of its rows. */
+static enum tb_code has_rows(void *ctx, bool *ret_ours, struct tb_error *err)
+{
+    int64_t count = 0;
+
+    TB_TRY(tb_db_query_int64(db, "SELECT count(*) FROM t", &count, err));
+    *ret_ours = count == *(const int64_t *)ctx;
+    return TB_OK;
+}
+
+static void back_up(const char *from, const char *to)
+{
+    sqlite3 *source = NULL, *target = NULL;
+    sqlite3_backup *backup;
+
+    ck_assert_int_eq(sqlite3_open(from, &source), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_open(to, &target), SQLITE_OK);
+    backup = sqlite3_backup_init(target, "main", source, "main");
+    ck_assert_ptr_nonnull(backup);
+    ck_assert_int_eq(sqlite3_backup_step(backup, -1), SQLITE_DONE);
+    ck_assert_int_eq(sqlite3_backup_finish(backup), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_close(target), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_close(source), SQLITE_OK);
+}
+
+/* `.restore` of the sqlite3 shell. _i 0: of a copy from before the last checkpoint; 1: after it.
+ * The copy is there afterwards, and the WAL is not taken for that of another file. */
+START_TEST(a_copy_that_is_put_into_the_open_file)
+{
+    int64_t rows = ROWS, found = 0;
+    struct tb_error err = {0};
+    char copy[170], moved_wal[180];
+
+    snprintf(copy, sizeof copy, "%s.copy", path);
+    tb_db_watch_content(db, has_rows, &rows);
+    if (_i == 0)
+        back_up(path, copy);
+    ck_assert_int_eq(tb_db_checkpoint(db, SQLITE_CHECKPOINT_PASSIVE), SQLITE_OK);
+    if (_i == 1)
+        back_up(path, copy);
+    ck_ok(commit(&err));
+    rows++;
+    ck_ok(commit(&err));
+    rows++;
+    back_up(copy, path);
+    ck_assert_int_eq(commit(&err), TB_UNAVAILABLE);
+    check_lost("a.db", "was overwritten by another program");
+    tb_db_retry_checkpoint(db);
+    close_all();
+    ck_assert_int_eq(rename(path, moved), 0); /* under its own name it stays lost */
+    snprintf(moved_wal, sizeof moved_wal, "%s-wal", moved);
+    ck_assert_int_eq(rename(wal_path, moved_wal), 0);
+    ck_ok(tb_db_open(moved, TB_DB_DURABLE, 0, &db, &err));
+    ck_ok(tb_db_query_int64(db, "SELECT count(*) FROM t", &found, &err));
+    ck_assert_int_eq(found, ROWS);
+}
+END_TEST
+
+/* Whatever leaves what the writer needs. */
+START_TEST(what_another_program_may_commit)
+{
+    int64_t rows = ROWS;
+    struct tb_error err = {0};
+    sqlite3 *other = NULL;
+
+    tb_db_watch_content(db, has_rows, &rows);
+    ck_assert_int_eq(sqlite3_open(path, &other), SQLITE_OK);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(sqlite3_exec(other, "CREATE TABLE IF NOT EXISTS u(a)", NULL, NULL, NULL),
+                         SQLITE_OK);
+        ck_assert_int_eq(sqlite3_exec(other, "INSERT INTO u VALUES(1)", NULL, NULL, NULL),
+                         SQLITE_OK);
+        ck_ok(commit(&err));
+        rows++;
+        ck_ok(commit(&err));
+        rows++;
+    }
+    ck_assert_int_eq(sqlite3_close(other), SQLITE_OK);
+    ck_assert_uint_eq(look(), 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("file_loss");
@@ -361,6 +443,8 @@ int main(void)
     tcase_add_test(tc, a_file_that_is_put_back_is_not_lost);
     tcase_add_test(tc, a_file_that_was_cut_is_not_filled_up);
     tcase_add_test(tc, what_sqlite_does_is_no_loss);
+    tcase_add_loop_test(tc, a_copy_that_is_put_into_the_open_file, 0, 2);
+    tcase_add_test(tc, what_another_program_may_commit);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }

@@ -136,6 +136,20 @@ static enum tb_code load_origin(struct tb_log_inproc *log, struct tb_error *err)
     return TB_OK;
 }
 
+/* Offsets go on, and only this connection writes. */
+static enum tb_code is_ours(void *ctx, bool *ret_ours, struct tb_error *err)
+{
+    struct tb_log_inproc *log = ctx;
+    int64_t end = 0;
+
+    TB_TRY(tb_db_query_int64(log->db,
+                             "SELECT coalesce((SELECT max(offset) + 1 FROM records),"
+                             " (SELECT base FROM origin), 0)",
+                             &end, err));
+    *ret_ours = end == log->next;
+    return TB_OK;
+}
+
 static enum tb_code connect_file(struct tb_log_inproc *log, struct tb_error *err)
 {
     bool again = log->groups;
@@ -149,6 +163,7 @@ static enum tb_code connect_file(struct tb_log_inproc *log, struct tb_error *err
     TB_TRY(load_range(log, err));
     if (log->partitioned)
         return TB_OK;
+    tb_db_watch_content(log->db, is_ours, log);
     TB_TRY(tb_stmt_prepare(&log->insert, log->db,
                            "INSERT INTO records(offset, timestamp, key, value, headers)"
                            " VALUES(:offset, :timestamp, :key, :value, :headers)",
