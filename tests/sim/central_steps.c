@@ -32,7 +32,7 @@ static void on_nodes_outage(void *ctx, const struct tb_error *err)
 static enum tb_code on_note(void *ctx, const struct tb_heartbeat_record *list, size_t count,
                             struct tb_error *err)
 {
-    return tb_mongo_save_heartbeats(((struct central *)ctx)->mongo, list, count, err);
+    return tb_mongo_save_heartbeats(((struct central *)ctx)->mongo, list, count, NULL, NULL, err);
 }
 
 static enum tb_code on_passed(void *ctx, int32_t partition, const struct tb_log_place *place,

@@ -80,6 +80,10 @@ static inline const char *tb_view_cursor(const struct tb_api_edge *edge)
 struct tb_api_central {
     enum tb_code (*nodes)(void *ctx, int64_t now_ms, struct tb_arena *arena,
                           struct tb_node_report_list *ret_list, struct tb_error *err);
+    /* As tb_mongo_retire_node; after TB_OK `nodes` lists the node so. who: the client's address.
+     */
+    enum tb_code (*retire)(void *ctx, const char *node, const struct tb_node_retirement *retired,
+                           const char *who, struct tb_error *err);
     /* What fails now, for a person; "": nothing. */
     void (*problem)(void *ctx, char ret_text[240]);
     /* Of the partition's log, as this process has seen it last (bridge/log/place.h); 0: not known.
