@@ -126,6 +126,7 @@ static void check_nodes(struct sim *sim)
                 "%s: nodes: %s", central->name, err.text);
     for (size_t i = 0; i < list.count; i++)
         check_progress(sim, &list.nodes[i]);
+    check_centre_retired(sim, &list);
     SIM_REQUIRE(list.count == (size_t)sim->node_count, "C7: %zu nodes of %d are known", list.count,
                 sim->node_count);
     tb_arena_release(&arena);

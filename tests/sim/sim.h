@@ -83,6 +83,7 @@ enum sim_mutant {
     SIM_MUTANT_CONTINUITY_NOT_CHECKED,  /* the record before the place is not read again */
     SIM_MUTANT_GENERATION_LEFT_OUT,     /* a day's parts have the log's own offsets */
     SIM_MUTANT_LATE_BY_CENTRE_ZONE,     /* an order is late by the central's day */
+    SIM_MUTANT_RETIRE_FORGOTTEN,        /* a heartbeat puts a retired node back */
     SIM_MUTANT_COUNT
 };
 const char *sim_mutant_name(enum sim_mutant mutant);

@@ -434,6 +434,7 @@ END_TEST
 START_TEST(a_node_that_only_sends_events_can_be_retired)
 {
     struct tb_error err = {0};
+    bool known = true;
 
     ck_assert_int_eq(tb_mongo_retire_node(f.db.mongo, NODE, &retired, &err), TB_NOT_FOUND);
     ck_assert_int_eq(tb_mongo_retire_node(f.db.mongo, NODE, NULL, &err), TB_NOT_FOUND);
@@ -443,6 +444,8 @@ START_TEST(a_node_that_only_sends_events_can_be_retired)
     ck_ok(tb_mongo_retire_node(f.db.mongo, NODE, &retired, &err));
     ck_assert_int_eq(status_of(NODE)->state, TB_NODE_RETIRED);
     ck_assert_int_eq(status_of(NODE)->pending, -1);
+    ck_ok(f.view->ops->knows_node(f.view, NODE, &known, &err));
+    ck_assert(!known); /* retiring a name that somebody made up makes it no node of ours */
     come(41, 41, 0);
     ck_assert(status_of(NODE)->sends);
     ck_ok(tb_mongo_retire_node(f.db.mongo, NODE, NULL, &err));

@@ -107,6 +107,36 @@ START_TEST(sequences_are_made_anew)
 }
 END_TEST
 
+static size_t count_retired(void)
+{
+    TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
+    struct tb_node_report_list list;
+    struct tb_error err = {0};
+    size_t count = 0;
+
+    ck_ok(tb_mongo_list_nodes(c.db.mongo, c.clock.wall_ms, &arena, &list, &err));
+    for (size_t i = 0; i < list.count; i++)
+        count += list.nodes[i].state == TB_NODE_RETIRED;
+    return count;
+}
+
+/* A decision of people follows from no log: the new view has it, and the old one again. */
+START_TEST(a_retired_node_stays_retired)
+{
+    const struct tb_node_retirement retired = {c.clock.wall_ms, "a person"};
+    struct tb_error err = {0};
+
+    add_all();
+    centrals_read_on(&c);
+    ck_ok(tb_mongo_retire_node(c.db.mongo, "till1", &retired, &err));
+    ck_assert_uint_eq(count_retired(), 1);
+    ck_assert_int_eq(central_rebuild(&c.list[0], &plain), TB_REBUILD_DONE);
+    ck_assert_uint_eq(count_retired(), 1);
+    ck_assert_int_eq(central_rebuild(&c.list[0], &rolling_back), TB_REBUILD_ROLLED_BACK);
+    ck_assert_uint_eq(count_retired(), 1);
+}
+END_TEST
+
 /* Runs a rebuild to its end while events arrive. */
 static void rebuild_busily(struct one_central *one)
 {
@@ -654,6 +684,7 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, rebuilt_is_what_was_served);
     tcase_add_test(tc, sequences_are_made_anew);
+    tcase_add_test(tc, a_retired_node_stays_retired);
     tcase_add_test(tc, a_slow_writer_loses_nothing);
     tcase_add_test(tc, a_plan_is_for_one_view);
     tcase_add_test(tc, differences_prevent_the_swap);
