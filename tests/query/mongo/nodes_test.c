@@ -425,6 +425,11 @@ START_TEST(a_node_stays_retired_whatever_it_sends)
     ck_assert_int_eq(status_of(NODE)->retired.at_ms, 0);
     save_and_tell(5, HISTORY_START_MS + 43);
     ck_assert_str_eq(told, "");
+    ck_ok(tb_mongo_retire_node(f.db.mongo, NODE, &again, &err));
+    ck_assert_int_eq(status_of(NODE)->retired.at_ms, HISTORY_START_MS + 99);
+    ck_ok(tb_mongo_retire_node(f.db.mongo, NODE, NULL, &err));
+    ck_ok(tb_mongo_retire_node(f.db.mongo, NODE, &retired, &err));
+    ck_assert_int_eq(status_of(NODE)->retired.at_ms, HISTORY_START_MS + 43);
     free(once);
     free(twice);
 }
