@@ -52,10 +52,11 @@ static int64_t on_generation(void *ctx, int32_t partition)
     return atomic_load(&((struct central *)ctx)->generations[partition]);
 }
 
-static enum tb_code on_nodes(void *ctx, int64_t now_ms, struct tb_arena *arena,
+static enum tb_code on_nodes(void *ctx, int64_t now_ms, bool late, struct tb_arena *arena,
                              struct tb_node_report_list *ret_list, struct tb_error *err)
 {
-    return tb_mongo_list_nodes(((struct central *)ctx)->list_mongo, now_ms, arena, ret_list, err);
+    return tb_mongo_list_nodes(((struct central *)ctx)->list_mongo, now_ms, late, arena, ret_list,
+                               err);
 }
 
 static enum tb_code on_retire(void *ctx, const char *node,

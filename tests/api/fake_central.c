@@ -178,7 +178,7 @@ static const struct tb_view_reader_ops ops = {
     .count_dead_letters = count_dead_letters,
 };
 
-static enum tb_code on_nodes(void *ctx, int64_t now_ms, struct tb_arena *arena,
+static enum tb_code on_nodes(void *ctx, int64_t now_ms, bool late, struct tb_arena *arena,
                              struct tb_node_report_list *ret_list, struct tb_error *err)
 {
     struct fake_central *central = ctx;
@@ -188,6 +188,8 @@ static enum tb_code on_nodes(void *ctx, int64_t now_ms, struct tb_arena *arena,
     TB_TRY(enter(central, err));
     found.nodes = tb_arena_array(arena, found.count + 1, sizeof *found.nodes);
     memcpy(found.nodes, central->nodes, found.count * sizeof *found.nodes);
+    for (size_t i = 0; i < found.count && !late; i++)
+        found.nodes[i].late_orders = 0;
     pthread_mutex_unlock(&central->lock);
     *ret_list = found;
     return TB_OK;

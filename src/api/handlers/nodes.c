@@ -12,13 +12,13 @@ _Static_assert(TB_PEER_TEXT_SIZE <= TB_NODE_RETIRED_BY_SIZE, "a client's address
 /* /metrics has series for no more nodes, so that a large fleet does not burden Prometheus. */
 #define WORST_MAX 20
 
-static enum tb_code read_nodes(const struct tb_api *api, struct tb_arena *arena,
+static enum tb_code read_nodes(const struct tb_api *api, bool late, struct tb_arena *arena,
                                struct tb_node_report_list *ret_list, struct tb_error *err)
 {
     const struct tb_api_options *options = &api->options;
 
-    return options->central->nodes(options->ctx, tb_clock_wall_ms(options->clock), arena, ret_list,
-                                   err);
+    return options->central->nodes(options->ctx, tb_clock_wall_ms(options->clock), late, arena,
+                                   ret_list, err);
 }
 
 static void add_time(struct tb_buf *out, const char *key, int64_t time_ms)
@@ -84,7 +84,7 @@ enum tb_code tb_nodes_query(struct tb_api *api, const struct tb_query_context *c
     struct tb_node_report_list list = {0};
 
     (void)context; /* the nodes are not in the view */
-    TB_TRY(read_nodes(api, &req->arena, &list, err));
+    TB_TRY(read_nodes(api, true, &req->arena, &list, err));
     tb_buf_adds(out, "{\"nodes\":[");
     for (size_t i = 0; i < list.count; i++)
         add_node(out, &list.nodes[i]);
@@ -123,7 +123,7 @@ enum tb_code tb_nodes_add_completeness(struct tb_api *api, struct tb_arena *aren
 {
     struct tb_node_report_list list = {0};
 
-    TB_TRY(read_nodes(api, arena, &list, err));
+    TB_TRY(read_nodes(api, false, arena, &list, err));
     tb_json_member_time(out, "asOf", tb_clock_wall_ms(api->options.clock));
     add_time(out, "completeThrough", tb_nodes_complete_through_ms(&list));
     add_text(out, "completeThroughDate", tb_nodes_complete_through_date(&list));
@@ -152,7 +152,7 @@ enum tb_code tb_nodes_add_status(const struct tb_api *api, struct tb_arena *aren
     int64_t counts[TB_NODE_STATE_COUNT];
     int64_t sending;
 
-    TB_TRY(read_nodes(api, arena, &list, err));
+    TB_TRY(read_nodes(api, false, arena, &list, err));
     sending = count_states(&list, counts);
     tb_json_open(out, "nodes", '{');
     for (size_t state = 0; state < TB_NODE_STATE_COUNT; state++)
@@ -194,7 +194,7 @@ enum tb_code tb_node_retire_query(struct tb_api *api, const struct tb_query_cont
     TB_TRY(options->central->retire(options->ctx, decision->node,
                                     decision->retires ? &decision->retired : NULL,
                                     decision->retired.by, err));
-    TB_TRY(read_nodes(api, &req->arena, &list, err));
+    TB_TRY(read_nodes(api, true, &req->arena, &list, err));
     node = find_node(&list, decision->node);
     if (!node)
         return tb_error_set(err, TB_UNAVAILABLE, "The database has lost the node meanwhile.");
@@ -285,7 +285,7 @@ void tb_nodes_metrics(const struct tb_api *api, struct tb_arena *arena, struct t
     char labels[64];
     size_t count;
 
-    if (read_nodes(api, arena, &list, &err) != TB_OK)
+    if (read_nodes(api, false, arena, &list, &err) != TB_OK)
         return;
     add_states(out, &list);
     count = pick_worst(&list, worst);

@@ -25,7 +25,7 @@ static const struct tb_node_report *status_of(const char *name)
     struct tb_node_report_list list = {0};
     struct tb_error err = {0};
 
-    ck_ok(tb_mongo_list_nodes(f.db.mongo, HISTORY_START_MS, &f.arena, &list, &err));
+    ck_ok(tb_mongo_list_nodes(f.db.mongo, HISTORY_START_MS, true, &f.arena, &list, &err));
     for (size_t i = 0; i < list.count; i++) {
         if (strcmp(list.nodes[i].node, name) == 0)
             return &list.nodes[i];

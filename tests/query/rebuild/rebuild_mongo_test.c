@@ -69,7 +69,7 @@ static int64_t missing(void)
     struct tb_error err = {0};
     int64_t count = 0;
 
-    ck_ok(tb_mongo_list_nodes(c.db.mongo, c.clock.wall_ms, &arena, &list, &err));
+    ck_ok(tb_mongo_list_nodes(c.db.mongo, c.clock.wall_ms, false, &arena, &list, &err));
     ck_assert_uint_gt(list.count, 0);
     for (size_t i = 0; i < list.count; i++) {
         for (size_t e = 0; e < list.nodes[i].epoch_count; e++)
@@ -114,7 +114,7 @@ static size_t count_retired(void)
     struct tb_error err = {0};
     size_t count = 0;
 
-    ck_ok(tb_mongo_list_nodes(c.db.mongo, c.clock.wall_ms, &arena, &list, &err));
+    ck_ok(tb_mongo_list_nodes(c.db.mongo, c.clock.wall_ms, false, &arena, &list, &err));
     for (size_t i = 0; i < list.count; i++)
         count += list.nodes[i].state == TB_NODE_RETIRED;
     return count;

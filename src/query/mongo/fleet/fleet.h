@@ -31,8 +31,9 @@ TB_CHECKED enum tb_code tb_mongo_pass_heartbeats(const struct tb_mongo_positions
                                                  int32_t partition,
                                                  const struct tb_log_place *place,
                                                  struct tb_error *err);
-/* Lists every node that has sent a heartbeat or an event, sorted by name; in the arena. */
-TB_CHECKED enum tb_code tb_mongo_list_nodes(struct tb_mongo *mongo, int64_t now_ms,
+/* Lists every node that has sent a heartbeat or an event, sorted by name; in the arena. late: with
+ * its late orders, for which the sales of all days are read. */
+TB_CHECKED enum tb_code tb_mongo_list_nodes(struct tb_mongo *mongo, int64_t now_ms, bool late,
                                             struct tb_arena *arena,
                                             struct tb_node_report_list *ret_list,
                                             struct tb_error *err);

@@ -330,8 +330,9 @@ static enum tb_code make_reports(struct listing *run, int64_t now_ms,
     return TB_OK;
 }
 
-enum tb_code tb_mongo_list_nodes(struct tb_mongo *mongo, int64_t now_ms, struct tb_arena *arena,
-                                 struct tb_node_report_list *ret_list, struct tb_error *err)
+enum tb_code tb_mongo_list_nodes(struct tb_mongo *mongo, int64_t now_ms, bool late,
+                                 struct tb_arena *arena, struct tb_node_report_list *ret_list,
+                                 struct tb_error *err)
 {
     TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
     struct listing run = {.client = &client, .arena = arena};
@@ -344,7 +345,8 @@ enum tb_code tb_mongo_list_nodes(struct tb_mongo *mongo, int64_t now_ms, struct 
     TB_TRY(read_heartbeats(&run, err));
     TB_TRY(read_epochs(&run, err));
     TB_TRY(read_sequences(&run, err));
-    TB_TRY(read_late_orders(&run, err));
+    if (late)
+        TB_TRY(read_late_orders(&run, err));
     TB_TRY(read_held(&run, err));
     return make_reports(&run, now_ms, ret_list, err);
 }
