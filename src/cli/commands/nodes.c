@@ -108,12 +108,11 @@ const struct tb_subcommand tb_cmd_nodes_retire = {
     .name = "nodes retire",
     .operands = "NODE",
     .summary = "Wait no longer for an edge that was sold, stolen or burnt",
-    .details =
-        "Sums are complete without it from then on, and no alert is about it. What it has\n"
-        "sent stays, and what it sends later counts: as late, in days that are over. It\n"
-        "stays retired until `tillbox nodes unretire`; if it sends, `tillbox status` names\n"
-        "it. Orders that it took and never sent are missing for good: look at its\n"
-        "`pending` first. Prints the node. Doing it twice changes nothing.",
+    .details = "Sums are complete without it from then on, and its silence raises no alert. What\n"
+               "it has sent stays, and what it sends later counts: as late, in days that are\n"
+               "over. It stays retired until `tillbox nodes unretire`; if it sends, `tillbox\n"
+               "status` names it. Orders that it took and never sent are missing for good: look\n"
+               "at its `pending` first. Prints the node. Doing it twice changes nothing.",
     .examples = "tillbox nodes retire till9 --url http://127.0.0.1:8082",
     .run = run_retire,
 };

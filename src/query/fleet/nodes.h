@@ -38,7 +38,8 @@ struct tb_heartbeat_record {
  * the node sends meanwhile. */
 #define TB_NODE_RETIRED_BY_SIZE 64
 struct tb_node_retirement {
-    int64_t at_ms; /* not before the node was last seen, by whose clock ever; 0: not retired */
+    int64_t at_ms; /* not before the node was last seen, even if our clock is behind the log's; 0:
+                      it is not retired */
     char by[TB_NODE_RETIRED_BY_SIZE]; /* the client that asked for it */
 };
 struct tb_node {

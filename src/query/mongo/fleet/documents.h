@@ -22,12 +22,7 @@
 
 #define TB_MONGO_EPOCH_ID_SIZE (TB_NODE_MAX + 1 + TB_EPOCH_SIZE)
 
-/* A document of `nodes`. Heartbeats and people change it: whoever writes it compares both guards.
- */
-#define TB_MONGO_NODE_GUARDS                                                                      \
-    {                                                                                             \
-        "offset", "retirements"                                                                   \
-    }
+/* A document of `nodes`. */
 struct tb_mongo_node {
     struct tb_node node;
     int64_t offset;      /* of the last heartbeat; -1: there was none */
@@ -39,6 +34,15 @@ TB_CHECKED bool tb_mongo_node_decode(const bson_t *doc, struct tb_mongo_node *re
 /* The same as an error. stored NULL: there is no document, and the node has only its name. */
 TB_CHECKED enum tb_code tb_mongo_node_of(const bson_t *stored, struct tb_str name,
                                          struct tb_mongo_node *ret_node, struct tb_error *err);
+
+/* Changes documents as tb_mongo_swap. Heartbeats and people change a node at the same time, and
+ * neither undoes what the other did: `change` raises the offset or the retirements. */
+TB_CHECKED enum tb_code
+tb_mongo_change_nodes(const struct tb_mongo_client *client, const struct tb_str *names,
+                      size_t count,
+                      enum tb_code (*change)(void *ctx, size_t at, const bson_t *stored,
+                                             bson_t *ret_doc, struct tb_error *err),
+                      void *ctx, struct tb_error *err);
 
 /* Has the node sent a heartbeat? */
 TB_CHECKED enum tb_code tb_mongo_knows_node(const struct tb_mongo_client *client, const char *node,

@@ -11,7 +11,7 @@ struct saving {
     const struct tb_heartbeat_record *list;
     size_t count;
     struct tb_str *names; /* of the nodes, each once */
-    bool *speaks;         /* of each node: it is retired, and this is its first heartbeat since */
+    bool *sends_again;    /* of each node: it is retired, and this is its first heartbeat since */
     size_t name_count;
 };
 
@@ -52,10 +52,28 @@ static enum tb_code apply_heartbeats(void *ctx, size_t at, const bson_t *stored,
         tb_node_apply_heartbeat(&node.node, &record->heartbeat);
         node.offset = record->offset;
     }
-    run->speaks[at] = was_first_since_retired(&node.node, seen_at_ms);
+    run->sends_again[at] = was_first_since_retired(&node.node, seen_at_ms);
     if (node.offset > before)
         tb_mongo_put_node((struct tb_bson_writer){ret_doc, &failed}, &node);
     return failed ? tb_mongo_no_memory(err) : TB_OK;
+}
+
+enum tb_code tb_mongo_change_nodes(const struct tb_mongo_client *client,
+                                   const struct tb_str *names, size_t count,
+                                   enum tb_code (*change)(void *ctx, size_t at,
+                                                          const bson_t *stored, bson_t *ret_doc,
+                                                          struct tb_error *err),
+                                   void *ctx, struct tb_error *err)
+{
+    return tb_mongo_swap(client,
+                         &(struct tb_mongo_swap_op){.collection = "nodes",
+                                                    .guards = {"offset", "retirements"},
+                                                    .what = "changing the same nodes",
+                                                    .ids = names,
+                                                    .count = count,
+                                                    .change = change,
+                                                    .ctx = ctx},
+                         err);
 }
 
 enum tb_code tb_mongo_knows_node(const struct tb_mongo_client *client, const char *node,
@@ -78,9 +96,9 @@ enum tb_code tb_mongo_save_heartbeats(struct tb_mongo *mongo,
     struct saving run = {.list = list,
                          .count = count,
                          .names = tb_arena_array(&arena, count, sizeof *run.names),
-                         .speaks = tb_arena_array(&arena, count, sizeof *run.speaks)};
+                         .sends_again = tb_arena_array(&arena, count, sizeof *run.sends_again)};
 
-    if (!run.names || !run.speaks)
+    if (!run.names || !run.sends_again)
         return tb_mongo_no_memory(err);
     for (size_t i = 0; i < count; i++) {
         struct tb_str name = tb_str_of(list[i].heartbeat.node);
@@ -89,17 +107,9 @@ enum tb_code tb_mongo_save_heartbeats(struct tb_mongo *mongo,
             run.names[run.name_count++] = name;
     }
     TB_TRY(tb_mongo_client_acquire(mongo, &client, err));
-    TB_TRY(tb_mongo_swap(&client,
-                         &(struct tb_mongo_swap_op){.collection = "nodes",
-                                                    .guards = TB_MONGO_NODE_GUARDS,
-                                                    .what = "changing the same nodes",
-                                                    .ids = run.names,
-                                                    .count = run.name_count,
-                                                    .change = apply_heartbeats,
-                                                    .ctx = &run},
-                         err));
+    TB_TRY(tb_mongo_change_nodes(&client, run.names, run.name_count, apply_heartbeats, &run, err));
     for (size_t i = 0; on_retired && i < run.name_count; i++) {
-        if (run.speaks[i])
+        if (run.sends_again[i])
             on_retired(ctx, run.names[i].ptr);
     }
     return TB_OK;

@@ -1,4 +1,3 @@
-#include "query/mongo/driver/bulk.h"
 #include "query/mongo/driver/meta.h"
 #include "query/mongo/fleet/documents.h"
 #include "query/mongo/fleet/fleet.h"
@@ -78,13 +77,5 @@ enum tb_code tb_mongo_retire_node(struct tb_mongo *mongo, const char *node,
     TB_ASSERT(tb_node_name_valid(run.node));
     TB_TRY(tb_mongo_client_acquire(mongo, &client, err));
     TB_TRY(read_arrived(&client, &run, err));
-    return tb_mongo_swap(&client,
-                         &(struct tb_mongo_swap_op){.collection = "nodes",
-                                                    .guards = TB_MONGO_NODE_GUARDS,
-                                                    .what = "changing the same nodes",
-                                                    .ids = &run.node,
-                                                    .count = 1,
-                                                    .change = change_node,
-                                                    .ctx = &run},
-                         err);
+    return tb_mongo_change_nodes(&client, &run.node, 1, change_node, &run, err);
 }
