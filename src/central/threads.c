@@ -36,10 +36,20 @@ static void run_ready(void *ctx)
     }
 }
 
+static void on_retired_sends(void *ctx, const char *node)
+{
+    (void)ctx;
+    tb_diag(TB_DIAG_WARN, "nodes.retired",
+            "node %s is retired and sends: its orders count, but nobody waits for them; "
+            "`tillbox nodes unretire %s` if it is in use",
+            node, node);
+}
+
 static enum tb_code on_heartbeats(void *ctx, const struct tb_heartbeat_record *list, size_t count,
                                   struct tb_error *err)
 {
-    return tb_mongo_save_heartbeats(((struct central *)ctx)->mongo, list, count, err);
+    return tb_mongo_save_heartbeats(((struct central *)ctx)->mongo, list, count, on_retired_sends,
+                                    NULL, err);
 }
 
 static enum tb_code on_passed(void *ctx, int32_t partition, const struct tb_log_place *place,

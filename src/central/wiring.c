@@ -52,10 +52,23 @@ static int64_t on_generation(void *ctx, int32_t partition)
     return atomic_load(&((struct central *)ctx)->generations[partition]);
 }
 
-static enum tb_code on_nodes(void *ctx, int64_t now_ms, struct tb_arena *arena,
+static enum tb_code on_nodes(void *ctx, int64_t now_ms, bool late, struct tb_arena *arena,
                              struct tb_node_report_list *ret_list, struct tb_error *err)
 {
-    return tb_mongo_list_nodes(((struct central *)ctx)->list_mongo, now_ms, arena, ret_list, err);
+    return tb_mongo_list_nodes(((struct central *)ctx)->list_mongo, now_ms, late, arena, ret_list,
+                               err);
+}
+
+static enum tb_code on_retire(void *ctx, const char *node,
+                              const struct tb_node_retirement *retired, const char *who,
+                              struct tb_error *err)
+{
+    enum tb_code code = tb_mongo_retire_node(((struct central *)ctx)->mongo, node, retired, err);
+
+    if (code == TB_OK || code == TB_UNKNOWN)
+        tb_diag(TB_DIAG_INFO, "nodes.audit", "node %s was %s%s by %s", node,
+                retired ? "retired" : "put back", code == TB_OK ? "" : ", or perhaps not,", who);
+    return code;
 }
 
 /* Of several problems it shows the one that matters most. */
@@ -187,8 +200,10 @@ static enum tb_code open_consumer(struct central *central, struct tb_error *err)
 
 static enum tb_code open_api(struct central *central, struct tb_error *err)
 {
-    const struct tb_api_central role = {
-        .nodes = on_nodes, .problem = on_problem, .generation = on_generation};
+    const struct tb_api_central role = {.nodes = on_nodes,
+                                        .retire = on_retire,
+                                        .problem = on_problem,
+                                        .generation = on_generation};
     struct tb_api_options options = tb_view_api_options(&central->shared);
 
     options.central = &role;

@@ -64,8 +64,9 @@ extern const struct tb_subcommand tb_cmd_edge, tb_cmd_central, tb_cmd_order_plac
     tb_cmd_order_show, tb_cmd_order_list, tb_cmd_order_wait, tb_cmd_order_lines,
     tb_cmd_order_address, tb_cmd_order_ship, tb_cmd_order_cancel, tb_cmd_order_import,
     tb_cmd_stats, tb_cmd_status, tb_cmd_link, tb_cmd_link_forget, tb_cmd_link_parked,
-    tb_cmd_link_unpark, tb_cmd_resend, tb_cmd_nodes, tb_cmd_dlq_list, tb_cmd_dlq_show,
-    tb_cmd_dlq_replay, tb_cmd_dlq_drop, tb_cmd_rebuild, tb_cmd_verify, tb_cmd_config;
+    tb_cmd_link_unpark, tb_cmd_resend, tb_cmd_nodes, tb_cmd_nodes_retire, tb_cmd_nodes_unretire,
+    tb_cmd_dlq_list, tb_cmd_dlq_show, tb_cmd_dlq_replay, tb_cmd_dlq_drop, tb_cmd_rebuild,
+    tb_cmd_verify, tb_cmd_config;
 
 /* Prints "tillbox: ..." on standard error, after tb_cli_clear_line. */
 void tb_cli_error(const struct tb_cli *cli, const char *format, ...) TB_PRINTF(2, 3);

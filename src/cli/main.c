@@ -3,7 +3,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* In the order of the help text. `link forget` stands before `link`, which would match it, too. */
+/* In the order of the help text. A name of two words stands before its first word alone,
+ * which would match it, too: `link forget` before `link`. */
 static const struct tb_subcommand *const subcommands[] = {
     /* clang-format off */
     &tb_cmd_edge, &tb_cmd_central,
@@ -11,7 +12,8 @@ static const struct tb_subcommand *const subcommands[] = {
     &tb_cmd_order_lines, &tb_cmd_order_address, &tb_cmd_order_ship, &tb_cmd_order_cancel,
     &tb_cmd_order_import,
     &tb_cmd_stats, &tb_cmd_status, &tb_cmd_link_parked, &tb_cmd_link_unpark, &tb_cmd_link_forget,
-    &tb_cmd_link, &tb_cmd_resend, &tb_cmd_nodes,
+    &tb_cmd_link, &tb_cmd_resend,
+    &tb_cmd_nodes_retire, &tb_cmd_nodes_unretire, &tb_cmd_nodes,
     &tb_cmd_dlq_list, &tb_cmd_dlq_show, &tb_cmd_dlq_replay, &tb_cmd_dlq_drop,
     &tb_cmd_rebuild, &tb_cmd_verify, &tb_cmd_config, NULL,
     /* clang-format on */

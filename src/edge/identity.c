@@ -15,7 +15,11 @@ enum tb_code tb_identity_renew(const char *folder, struct tb_store *store,
                                struct tb_error *err)
 {
     TB_TRY(finish_last(folder, store, identity, err));
-    TB_TRY(tb_folder_identity_prepare(folder, random, tb_store_last_number(store), identity, err));
+    /* One that was prepared before is not replaced: if binding to it has failed, the store may be
+     * bound to it all the same. */
+    if (!identity->next[0])
+        TB_TRY(tb_folder_identity_prepare(folder, random, tb_store_last_number(store), identity,
+                                          err));
     TB_TRY(tb_store_bind(store, identity->next, err));
     return tb_folder_identity_adopt(folder, identity, err);
 }

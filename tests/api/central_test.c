@@ -438,6 +438,74 @@ START_TEST(stats_say_until_when_they_are_complete)
 }
 END_TEST
 
+/* It holds nothing back, no alert is about it, and it is counted apart; that it sends is told. */
+START_TEST(a_retired_node_is_shown_and_waited_for_by_nobody)
+{
+    add_node("till1", TB_NODE_CURRENT, 1795425003000);
+    add_node("till9", TB_NODE_SILENT, 0);
+    central.nodes[1].last_seen_at_ms = 1795425003000;
+    ask(&client, "POST", "/nodes/till9/retire", "", NULL, &got);
+    ck_assert_int_eq(got.status, 200);
+    check_body_has("{\"node\":\"till9\",\"state\":\"retired\","
+                   "\"retiredAt\":\"2026-11-23T09:10:03.660Z\",\"retiredBy\":\"127.0.0.1:");
+    check_body_has("\"lastSeenAt\":\"2026-11-23T09:10:03.000Z\",\"lateOrders\":0,\"epochs\":[{");
+    ck_assert_str_eq(central.retired_by, central.nodes[1].retired.by);
+    get("/orders/stats");
+    check_body_has("\"completeThrough\":\"2026-11-23T09:10:03.000Z\",\"heldBackBy\":[]");
+    get("/status");
+    check_body_has(
+        "\"nodes\":{\"current\":1,\"behind\":0,\"silent\":0,\"forked\":0,\"retired\":1}");
+    ck_assert_ptr_null(strstr(got.body, "retiredSending"));
+    get("/metrics");
+    check_body_has("\ntillbox_nodes{state=\"silent\"} 0\n");
+    check_body_has("\ntillbox_nodes{state=\"retired\"} 1\n");
+    check_body_has("\ntillbox_nodes_retired_sending 0\n");
+    ck_assert_ptr_null(strstr(got.body, "{node=\"till9\"}"));
+    central.nodes[1].sends = true;
+    get("/nodes");
+    check_body_has("\"sends\":true");
+    get("/status");
+    check_body_has("\"retiredSending\":[\"till9\"]");
+    get("/metrics");
+    check_body_has("\ntillbox_nodes_retired_sending 1\n");
+    central.nodes[1].sends = false;
+    memset(central.retired_by, 0, sizeof central.retired_by);
+    ask(&client, "POST", "/nodes/till9/unretire", "", NULL, &got);
+    ck_assert_int_eq(got.status, 200);
+    check_body_has("{\"node\":\"till9\",\"state\":\"silent\",\"lastSeenAt\":");
+    ck_assert_int_eq(strncmp(central.retired_by, "127.0.0.1:", 10), 0);
+    get("/orders/stats");
+    check_body_has("\"heldBackBy\":[\"till9\"]");
+}
+END_TEST
+
+static const struct {
+    const char *target, *body;
+    int status;
+} refused_retirements[] = {
+    {"/nodes/till2/retire", NULL, 404},
+    {"/nodes/till2/unretire", NULL, 404},
+    {"/nodes/till.1/retire", NULL, 404},
+    {"/nodes/a-name-of-more-than-thirty-two-letters/retire", NULL, 404},
+    {"/nodes//retire", NULL, 404},
+    {"/nodes/till1/retire?force=1", NULL, 400},
+    {"/nodes/till1/retire", "{}", 422},
+};
+
+START_TEST(retirements_are_refused)
+{
+    add_node("till1", TB_NODE_CURRENT, 1795425003000);
+    ask(&client, "POST", refused_retirements[_i].target, "", refused_retirements[_i].body, &got);
+    ck_assert_int_eq(got.status, refused_retirements[_i].status);
+    ck_assert_int_eq(central.nodes[0].state, TB_NODE_CURRENT);
+    fake_central_set_unavailable(&central, true);
+    ask(&client, "POST", "/nodes/till1/retire", "", NULL, &got);
+    ck_assert_int_eq(got.status, 503);
+    ck_assert_ptr_nonnull(response_header(&got, "Retry-After"));
+    ck_assert_int_eq(central.nodes[0].state, TB_NODE_CURRENT);
+}
+END_TEST
+
 static void hold_some(void)
 {
     for (int p = 0; p < TEST_PARTITIONS; p++)
@@ -456,7 +524,8 @@ START_TEST(status_and_metrics_show_the_partitions_read_here)
                      "{\"role\":\"central\",\"group\":\"tillbox-central\",\"partitions\":["
                      "{\"partition\":1,\"committed\":4,\"end\":10,\"lag\":6,\"generation\":1},"
                      "{\"partition\":4,\"committed\":0,\"end\":5,\"lag\":5,\"generation\":1}],"
-                     "\"deadLetters\":3,\"asOf\":\"2026-11-23T09:10:03.660Z\","
+                     "\"deadLetters\":3,\"nodes\":{\"current\":0,\"behind\":0,\"silent\":0,"
+                     "\"forked\":0,\"retired\":0},\"asOf\":\"2026-11-23T09:10:03.660Z\","
                      "\"version\":\"" TB_VERSION "\"}");
     get("/metrics");
     check_body_has("kafka_consumer_lag{topic=\"order-events\",partition=\"1\","
@@ -587,6 +656,9 @@ int main(void)
     tcase_add_test(tc, metrics_name_the_worst_nodes);
     tcase_add_test(tc, metrics_have_the_last_seen_time_of_nodes);
     tcase_add_test(tc, stats_say_until_when_they_are_complete);
+    tcase_add_test(tc, a_retired_node_is_shown_and_waited_for_by_nobody);
+    tcase_add_loop_test(tc, retirements_are_refused, 0,
+                        (int)(sizeof refused_retirements / sizeof *refused_retirements));
     tcase_add_test(tc, status_and_metrics_show_the_partitions_read_here);
     tcase_add_test(tc, a_process_that_reads_no_partition_reports_no_age);
     tcase_add_test(tc, status_reports_the_problem);

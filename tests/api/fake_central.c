@@ -178,7 +178,7 @@ static const struct tb_view_reader_ops ops = {
     .count_dead_letters = count_dead_letters,
 };
 
-static enum tb_code on_nodes(void *ctx, int64_t now_ms, struct tb_arena *arena,
+static enum tb_code on_nodes(void *ctx, int64_t now_ms, bool late, struct tb_arena *arena,
                              struct tb_node_report_list *ret_list, struct tb_error *err)
 {
     struct fake_central *central = ctx;
@@ -188,9 +188,33 @@ static enum tb_code on_nodes(void *ctx, int64_t now_ms, struct tb_arena *arena,
     TB_TRY(enter(central, err));
     found.nodes = tb_arena_array(arena, found.count + 1, sizeof *found.nodes);
     memcpy(found.nodes, central->nodes, found.count * sizeof *found.nodes);
+    for (size_t i = 0; i < found.count && !late; i++)
+        found.nodes[i].late_orders = 0;
     pthread_mutex_unlock(&central->lock);
     *ret_list = found;
     return TB_OK;
+}
+
+/* Knows the nodes of the list, as MongoDB does. */
+static enum tb_code on_retire(void *ctx, const char *node,
+                              const struct tb_node_retirement *retired, const char *who,
+                              struct tb_error *err)
+{
+    struct fake_central *central = ctx;
+    struct tb_node_report *found = NULL;
+
+    TB_TRY(enter(central, err));
+    for (size_t i = 0; i < central->node_count; i++) {
+        if (strcmp(central->nodes[i].node, node) == 0)
+            found = &central->nodes[i];
+    }
+    if (found) {
+        found->state = retired ? TB_NODE_RETIRED : TB_NODE_SILENT;
+        found->retired = retired ? *retired : (struct tb_node_retirement){0};
+        snprintf(central->retired_by, sizeof central->retired_by, "%s", who);
+    }
+    pthread_mutex_unlock(&central->lock);
+    return found ? TB_OK : tb_error_set(err, TB_NOT_FOUND, "Nothing has ever come from it.");
 }
 
 static int64_t on_generation(void *ctx, int32_t partition)
@@ -295,8 +319,10 @@ static void *api_main(void *arg)
 
 void fake_central_start(struct fake_central *central)
 {
-    const struct tb_api_central role = {
-        .nodes = on_nodes, .problem = on_problem, .generation = on_generation};
+    const struct tb_api_central role = {.nodes = on_nodes,
+                                        .retire = on_retire,
+                                        .problem = on_problem,
+                                        .generation = on_generation};
     struct tb_error err = {0};
 
     central->options.central = &role;

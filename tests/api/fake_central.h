@@ -33,6 +33,7 @@ struct fake_central {
     uint64_t gets, view_polls;
     struct tb_node_report nodes[64];
     size_t node_count;
+    char retired_by[64]; /* the client that has retired a node or put it back last */
     char problem[240];
     int64_t ends[TEST_PARTITIONS], committed[TEST_PARTITIONS]; /* end below 0: not held */
     bool log_away;

@@ -356,7 +356,9 @@ NODES = {"nodes": [
      "lateOrders": 2, "version": "0.1.0",
      "epochs": [{"epoch": "00112233445566aa", "completeThrough": 4, "lastSequence": 9,
                  "holes": [[5, 7], [9, 9]]}]},
-    {"node": "till2", "state": "silent", "lateOrders": 0, "epochs": []}]}
+    {"node": "till2", "state": "silent", "lateOrders": 0, "epochs": []},
+    {"node": "till9", "state": "retired", "retiredAt": "2026-11-23T09:00:00.000Z", "lateOrders": 1,
+     "epochs": []}]}
 
 
 class Nodes(unittest.TestCase):
@@ -364,11 +366,27 @@ class Nodes(unittest.TestCase):
         with Server(lambda request: ok(NODES)) as server:
             self.assertEqual(tillbox("nodes", url=server.url).stdout,
                              "till1\tbehind\t2026-11-23T09:10:03.660Z\t2026-11-23T09:10:03.000Z\t"
-                             "5\t-12\t2\t4\t1\t0.1.0\ntill2\tsilent\t\t\t\t\t0\t0\t0\t\n")
+                             "5\t-12\t2\t4\t1\t0.1.0\t\ntill2\tsilent\t\t\t\t\t0\t0\t0\t\t\n"
+                             "till9\tretired\t\t\t\t\t1\t0\t0\t\t2026-11-23T09:00:00.000Z\n")
             self.assertEqual(json.loads(tillbox("nodes", "--json", url=server.url).stdout), NODES)
             status, shown = tillbox_on_terminal("nodes", url=server.url, columns=160)
         self.assertEqual(status, 0)
         self.assertIn("completeThroughAt", shown)
+
+    def test_a_node_is_retired_and_put_back(self):
+        with Server(lambda request: ok(NODES["nodes"][2])) as server:
+            for verb in ("retire", "unretire"):
+                done = tillbox("nodes", verb, "till 9", url=server.url)
+                self.assertEqual(done.returncode, 0)
+                self.assertIn("state\tretired\n", done.stdout)
+                sent = server.requests[-1]
+                self.assertEqual((sent.method, sent.path, sent.body),
+                                 ("POST", f"/nodes/till%209/{verb}", b""))
+            self.assertEqual(tillbox("nodes", "retire", url=server.url).returncode, 2)
+        with Server(lambda request: problem(404, "Nothing has ever come from a node x.")) as server:
+            done = tillbox("nodes", "retire", "x", url=server.url)
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertIn("Nothing has ever come from a node x.", done.stderr)
 
     def test_an_edge_is_no_central(self):
         with Server(lambda request: problem(404, "There is nothing at this path.")) as server:

@@ -32,7 +32,12 @@ static void on_nodes_outage(void *ctx, const struct tb_error *err)
 static enum tb_code on_note(void *ctx, const struct tb_heartbeat_record *list, size_t count,
                             struct tb_error *err)
 {
-    return tb_mongo_save_heartbeats(((struct central *)ctx)->mongo, list, count, err);
+    struct central *central = ctx;
+
+    TB_TRY(tb_mongo_save_heartbeats(central->mongo, list, count, NULL, NULL, err));
+    return central->sim->mutant == SIM_MUTANT_RETIRE_FORGOTTEN
+               ? retirement_forget(central, list, count, err)
+               : TB_OK;
 }
 
 static enum tb_code on_passed(void *ctx, int32_t partition, const struct tb_log_place *place,

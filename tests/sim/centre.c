@@ -30,6 +30,7 @@ void centre_init(struct sim *sim)
     set_mutants(sim);
     centre_faults_draw(sim);
     centre_past_init(sim);
+    retirement_draw(sim);
     centre->central_count = 1 + (int)sim_below(&sim->centre_random, CENTRALS_MAX);
     for (int i = 0; i < centre->central_count; i++)
         central_init(&centre->centrals[i], sim, i);
@@ -106,6 +107,6 @@ bool centre_has_arrived(struct sim *sim)
     /* The heartbeat of every node has arrived. */
     if (mongod_collection(&sim->centre.mongod, "nodes")->count < (size_t)sim->node_count)
         return false;
-    return are_dead_letters_done(sim) && broker_is_idle(broker) &&
+    return are_dead_letters_done(sim) && !retirement_is_open(sim) && broker_is_idle(broker) &&
            mongod_is_idle(&sim->centre.mongod);
 }

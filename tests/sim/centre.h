@@ -8,9 +8,10 @@
  *   centre.c               the centre as a whole: has everything arrived?
  *   centre_faults.c        the faults of the centre
  *   centre_past.c          faults by which log or database get another past
+ *   retirement.c           people who retire nodes and put them back
  *   check_centre_priv.h    compares log and database with the oracle, during and after the run
  *
- * The invariants C1 to C7 are listed in README.md.
+ * The invariants C1 to C10 are listed in README.md.
  *
  * Thread:  one.
  * Memory:  part of struct sim; zero in the embedded edition.
@@ -139,6 +140,14 @@ struct centre {
     int64_t notices_past_us; /* by then the centrals have looked where their view stands */
     struct mongod_collection copy[MONGOD_COLLECTIONS_MAX];
     size_t copy_count;
+    struct fake_random retirement_random;
+    int64_t retirement_due_us;
+    int decisions_left;
+    struct retirement {
+        bool retired; /* as people have decided last */
+        bool is_open; /* they have asked for something, and there is no answer yet */
+        bool asked;   /* what for: to retire it, or to put it back */
+    } retirements[ORACLE_NODES_MAX];
 };
 
 /* centre.c */
@@ -200,3 +209,12 @@ bool check_centre_may_stop(const struct sim *sim);
 bool check_centre_next_dead_letter(const struct sim *sim, size_t *at,
                                    struct tb_dead_letter_position *ret_place);
 void check_centre_final(struct sim *sim);
+
+/* retirement.c */
+void retirement_draw(struct sim *sim);
+void retirement_step(struct sim *sim);
+bool retirement_is_open(const struct sim *sim); /* somebody still waits for an answer */
+void retirement_see_database(struct sim *sim);
+/* SIM_MUTANT_RETIRE_FORGOTTEN: after the heartbeats are saved. */
+enum tb_code retirement_forget(struct central *central, const struct tb_heartbeat_record *list,
+                               size_t count, struct tb_error *err);

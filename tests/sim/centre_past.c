@@ -174,6 +174,7 @@ static void put_database_back(struct sim *sim)
         if (c < centre->copy_count)
             copy_documents(&centre->copy[c], &mongod->collections[c]);
     }
+    retirement_see_database(sim);
     for (int i = 0; i < centre->order_count; i++) {
         struct centre_order *order = &centre->orders[i];
         const bson_t *doc = mongod_get(mongod, "orders", order->id);

@@ -121,11 +121,12 @@ static void check_nodes(struct sim *sim)
     struct tb_error err = {0};
 
     sim->now_us += TB_MONGO_DOWN_MS * 1000; /* a retry of what failed is due by then */
-    SIM_REQUIRE(tb_mongo_list_nodes(central->mongo, tb_clock_wall_ms(&central->clock), &arena,
-                                    &list, &err) == TB_OK,
+    SIM_REQUIRE(tb_mongo_list_nodes(central->mongo, tb_clock_wall_ms(&central->clock), false,
+                                    &arena, &list, &err) == TB_OK,
                 "%s: nodes: %s", central->name, err.text);
     for (size_t i = 0; i < list.count; i++)
         check_progress(sim, &list.nodes[i]);
+    check_centre_retired(sim, &list);
     SIM_REQUIRE(list.count == (size_t)sim->node_count, "C7: %zu nodes of %d are known", list.count,
                 sim->node_count);
     tb_arena_release(&arena);

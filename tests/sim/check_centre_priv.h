@@ -4,6 +4,7 @@
  *   check_database.c       every write to the database, and what a central serves from it
  *   check_centre.c         a node's orders at the centre, and the node's Kafka cursor
  *   check_days.c           which orders came after the end of their day
+ *   retirement.c           which nodes are retired
  *   check_centre_final.c   at the end: has everything arrived?
  *
  * Thread:  one.
@@ -19,6 +20,9 @@ struct centre_order *check_find_order(struct centre *centre, struct tb_str id);
 /* check_days.c: a document of `nodes` is written; at the end, all days. */
 void check_centre_see_node(struct sim *sim, const bson_t *doc);
 void check_centre_days(struct sim *sim);
+/* retirement.c: the same of a node's retirement. old: NULL if the document is new. */
+void check_centre_retirement(struct sim *sim, const bson_t *old, const bson_t *doc);
+void check_centre_retired(struct sim *sim, const struct tb_node_report_list *list);
 /* 0 and "" if the field is missing. path: such as "lines.0.sku". */
 int64_t check_int(const bson_t *doc, const char *key);
 const char *check_str(const bson_t *doc, const char *path);

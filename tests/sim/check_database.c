@@ -180,8 +180,10 @@ static void on_write(void *ctx, const char *collection, const bson_t *old, const
         see_order(ctx, doc);
     if (strcmp(collection, "dead_letters") == 0)
         see_dead_letter(ctx, doc, !old);
-    if (strcmp(collection, "nodes") == 0)
+    if (strcmp(collection, "nodes") == 0) {
         check_centre_see_node(ctx, doc);
+        check_centre_retirement(ctx, old, doc);
+    }
 }
 
 /* The database rejects one order in so many from some version on, until the faults are over, in

@@ -11,7 +11,8 @@ struct folder_copy {
         struct disk_bytes bytes, wal; /* owned */
     } files[SIM_FILES];
     struct oracle_memory *memory; /* owned */
-    char epoch[TB_EPOCH_SIZE], folder_id[TB_FOLDER_ID_SIZE];
+    char epoch[TB_EPOCH_SIZE];
+    struct tb_folder_identity identity; /* the store has noted one of both */
     int64_t recoveries, rows_seen, rows_gone, rows_gone_before, keys_seen;
     int64_t log_seen, log_gone;
     struct sim_row rows[SIM_ROWS_MAX];
@@ -69,8 +70,7 @@ struct folder_copy *folder_copy_make(struct sim_node *node)
     }
     copy->memory = oracle_remember(&node->sim->oracle);
     memcpy(copy->epoch, node->epoch, sizeof copy->epoch);
-    snprintf(copy->folder_id, sizeof copy->folder_id, "%s",
-             node->store ? tb_store_folder_id(node->store) : "");
+    copy->identity = node->identity;
     copy->recoveries = node->recoveries;
     copy->rows_seen = node->rows_seen;
     copy->rows_gone = node->rows_gone;
@@ -148,6 +148,11 @@ static void forget_derived(struct sim_node *node, const struct folder_copy *copy
     node->files_changed = true;
 }
 
+static bool is_one_of(const char *id, const struct tb_folder_identity *identity)
+{
+    return id[0] && (strcmp(id, identity->present) == 0 || strcmp(id, identity->next) == 0);
+}
+
 /* True: the file or the identity of the folder shows that the store was put back or lost. */
 static bool shows(const struct sim_node *node, const struct folder_copy *copy, bool in_place)
 {
@@ -155,8 +160,8 @@ static bool shows(const struct sim_node *node, const struct folder_copy *copy, b
 
     if (!copy || !copy->files[SIM_STORE].existed)
         return identity->present[0] != '\0';
-    return !in_place || (strcmp(copy->folder_id, identity->present) != 0 &&
-                         strcmp(copy->folder_id, identity->next) != 0);
+    return !in_place || (!is_one_of(copy->identity.present, identity) &&
+                         !is_one_of(copy->identity.next, identity));
 }
 
 void folder_put_back(struct sim_node *node, const struct folder_copy *copy, unsigned files,

@@ -69,6 +69,8 @@ static bool meets_all(const bson_iter_t *value, const bson_iter_t *condition)
 {
     bson_iter_t op;
 
+    if (BSON_ITER_HOLDS_NULL(condition))
+        return !value;
     if (!BSON_ITER_HOLDS_DOCUMENT(condition))
         return value && mongod_compare(value, condition) == 0;
     TB_ASSERT(bson_iter_recurse(condition, &op));

@@ -199,15 +199,21 @@ enum tb_code node_renew_identity(struct sim_node *node, struct tb_error *err)
     struct tb_folder_identity *identity = &node->identity;
     int64_t number = tb_store_last_number(node->store);
 
-    if (strcmp(identity->next, tb_store_folder_id(node->store)) == 0)
+    if (identity->next[0] && strcmp(identity->next, tb_store_folder_id(node->store)) == 0) {
         memcpy(identity->present, identity->next, sizeof identity->present);
-    snprintf(identity->next, sizeof identity->next, "%016" PRIx64 ":1-1.1", ++node->identities);
-    if (number > identity->last_number)
-        identity->last_number = number;
+        identity->next[0] = '\0';
+    }
+    if (!identity->next[0]) {
+        snprintf(identity->next, sizeof identity->next, "%016" PRIx64 ":1-1.1",
+                 ++node->identities);
+        node->next_number = number;
+        if (number > identity->last_number) /* whoever reads them takes the higher one */
+            identity->last_number = number;
+    }
     TB_TRY(tb_store_bind(node->store, identity->next, err));
     memcpy(identity->present, identity->next, sizeof identity->present);
     identity->next[0] = '\0';
-    identity->last_number = number;
+    identity->last_number = node->next_number;
     return TB_OK;
 }
 

@@ -84,6 +84,7 @@ enum sim_mutant {
     SIM_MUTANT_CONTINUITY_NOT_CHECKED,  /* the record before the place is not read again */
     SIM_MUTANT_GENERATION_LEFT_OUT,     /* a day's parts have the log's own offsets */
     SIM_MUTANT_LATE_BY_CENTRE_ZONE,     /* an order is late by the central's day */
+    SIM_MUTANT_RETIRE_FORGOTTEN,        /* a heartbeat puts a retired node back */
     SIM_MUTANT_COUNT
 };
 const char *sim_mutant_name(enum sim_mutant mutant);
@@ -211,6 +212,7 @@ struct sim_node {
     bool must_tell;              /* since the last check the store was put back, and it shows */
     struct tb_folder_identity identity; /* no fault of files touches it */
     int64_t identities;                 /* so many were made */
+    int64_t next_number;                /* that the next one tells */
     int64_t rows_gone_before;           /* when the log was made anew */
 
     bool link_known, link_forced; /* according to the last answer */

@@ -125,7 +125,10 @@
     X(MONGOD_PUT_BACK, "connected: databases put back to an earlier state")                       \
     X(MONGOD_DROPPED, "connected: databases dropped")                                             \
     X(CENTRE_PARKED, "connected: dead letters of a sender that had too many")                     \
-    X(CENTRE_REDRIVEN, "connected: dead letters sent again")
+    X(CENTRE_REDRIVEN, "connected: dead letters sent again")                                      \
+    X(NODE_RETIRED, "connected: nodes retired")                                                   \
+    X(NODE_UNRETIRED, "connected: retired nodes put back")                                        \
+    X(RETIRED_SENDS, "connected: heartbeats of retired nodes")
 
 enum sim_cover {
 #define X(name, text) COVER_##name,

@@ -36,11 +36,13 @@ typedef bool tb_query_reader(struct tb_request *req);
 tb_query_reader tb_orders_read, tb_stats_read, tb_digests_read, tb_rebuild_start_read;
 tb_query_reader tb_dead_letters_read, tb_dead_letter_read;
 tb_query_reader tb_dead_letter_replay_read, tb_dead_letters_replay_read;
+tb_query_reader tb_node_retire_read, tb_node_unretire_read;
 
 tb_query_fn tb_orders_query, tb_stats_query, tb_digests_query;
 tb_query_fn tb_dead_letters_query, tb_dead_letter_query, tb_dead_letter_drop_query;
 tb_query_fn tb_dead_letter_replay_query, tb_dead_letters_replay_query;
-tb_query_fn tb_parked_query, tb_nodes_query, tb_status_query, tb_rebuild_start_query;
+tb_query_fn tb_parked_query, tb_nodes_query, tb_node_retire_query;
+tb_query_fn tb_status_query, tb_rebuild_start_query;
 tb_query_fn tb_health_query; /* of /readyz and /healthz */
 tb_query_fn tb_metrics_query;
 
@@ -70,6 +72,9 @@ bool tb_resend_describe(const struct tb_query_context *context, struct tb_buf *o
 /* For a central: adds asOf, completeThrough and heldBackBy. */
 TB_CHECKED enum tb_code tb_nodes_add_completeness(struct tb_api *api, struct tb_arena *arena,
                                                   struct tb_buf *out, struct tb_error *err);
+/* For a central: adds how many nodes are in which state, and which are retired and send. */
+TB_CHECKED enum tb_code tb_nodes_add_status(const struct tb_api *api, struct tb_arena *arena,
+                                            struct tb_buf *out, struct tb_error *err);
 
 /* held.c: adds `conflicts` and `parkedEvents`, of each the first events that the view lacks
  * although they have arrived; nothing if there are none. */

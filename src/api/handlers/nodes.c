@@ -1,18 +1,24 @@
 #include "api/handlers/context.h"
+#include "api/http/acceptor.h"
+#include "api/http/conn.h"
+#include "api/http/problem.h"
+#include "api/http/query_string.h"
 #include <stdio.h>
 
-/* heldBackBy lists at most this many nodes; GET /nodes lists all. */
+_Static_assert(TB_PEER_TEXT_SIZE <= TB_NODE_RETIRED_BY_SIZE, "a client's address fits");
+
+/* heldBackBy and retiredSending list at most this many nodes; GET /nodes lists all. */
 #define NAMES_MAX 100
 /* /metrics has series for no more nodes, so that a large fleet does not burden Prometheus. */
 #define WORST_MAX 20
 
-static enum tb_code read_nodes(const struct tb_api *api, struct tb_arena *arena,
+static enum tb_code read_nodes(const struct tb_api *api, bool late, struct tb_arena *arena,
                                struct tb_node_report_list *ret_list, struct tb_error *err)
 {
     const struct tb_api_options *options = &api->options;
 
-    return options->central->nodes(options->ctx, tb_clock_wall_ms(options->clock), arena, ret_list,
-                                   err);
+    return options->central->nodes(options->ctx, tb_clock_wall_ms(options->clock), late, arena,
+                                   ret_list, err);
 }
 
 static void add_time(struct tb_buf *out, const char *key, int64_t time_ms)
@@ -45,6 +51,10 @@ static void add_node(struct tb_buf *out, const struct tb_node_report *node)
     tb_json_open(out, NULL, '{');
     tb_json_member_str(out, "node", tb_str_of(node->node));
     tb_json_member_str(out, "state", tb_str_of(tb_node_state_name(node->state)));
+    add_time(out, "retiredAt", node->retired.at_ms);
+    add_text(out, "retiredBy", node->retired.by);
+    if (node->sends)
+        tb_json_member_bool(out, "sends", true);
     add_time(out, "lastSeenAt", node->last_seen_at_ms);
     add_time(out, "completeThroughAt", node->complete_through_at_ms);
     add_text(out, "completeThroughDate", node->complete_through_date);
@@ -74,7 +84,7 @@ enum tb_code tb_nodes_query(struct tb_api *api, const struct tb_query_context *c
     struct tb_node_report_list list = {0};
 
     (void)context; /* the nodes are not in the view */
-    TB_TRY(read_nodes(api, &req->arena, &list, err));
+    TB_TRY(read_nodes(api, true, &req->arena, &list, err));
     tb_buf_adds(out, "{\"nodes\":[");
     for (size_t i = 0; i < list.count; i++)
         add_node(out, &list.nodes[i]);
@@ -82,42 +92,30 @@ enum tb_code tb_nodes_query(struct tb_api *api, const struct tb_query_context *c
     return TB_OK;
 }
 
-/* The view is complete up to the earliest time of all nodes; 0: not known. */
-static int64_t complete_through_ms(const struct tb_node_report_list *list)
+static bool holds_back(const struct tb_node_report *node)
 {
-    int64_t through_ms = list->count > 0 ? INT64_MAX : 0;
-
-    for (size_t i = 0; i < list->count; i++) {
-        if (list->nodes[i].complete_through_at_ms < through_ms)
-            through_ms = list->nodes[i].complete_through_at_ms;
-    }
-    return through_ms;
+    return node->state != TB_NODE_CURRENT && node->state != TB_NODE_RETIRED;
 }
 
-/* The last business date of which every node's orders arrived, each by its own end of the day; "":
- * not known. */
-static const char *complete_through_date(const struct tb_node_report_list *list)
+static bool sends_though_retired(const struct tb_node_report *node)
 {
-    const char *through = list->count > 0 ? list->nodes[0].complete_through_date : "";
-
-    for (size_t i = 1; i < list->count; i++) {
-        if (strcmp(list->nodes[i].complete_through_date, through) < 0)
-            through = list->nodes[i].complete_through_date;
-    }
-    return through;
+    return node->sends;
 }
 
-static void add_names(struct tb_buf *out, const struct tb_node_report_list *list)
+static void add_names(struct tb_buf *out, const char *key, const struct tb_node_report_list *list,
+                      bool (*is_named)(const struct tb_node_report *node))
 {
     size_t named = 0;
 
+    tb_json_open(out, key, '[');
     for (size_t i = 0; i < list->count && named < NAMES_MAX; i++) {
-        if (list->nodes[i].state == TB_NODE_CURRENT)
+        if (!is_named(&list->nodes[i]))
             continue;
         named++;
         tb_json_separate(out);
         tb_json_add_string(out, tb_str_of(list->nodes[i].node));
     }
+    tb_buf_addc(out, ']');
 }
 
 enum tb_code tb_nodes_add_completeness(struct tb_api *api, struct tb_arena *arena,
@@ -125,30 +123,128 @@ enum tb_code tb_nodes_add_completeness(struct tb_api *api, struct tb_arena *aren
 {
     struct tb_node_report_list list = {0};
 
-    TB_TRY(read_nodes(api, arena, &list, err));
+    TB_TRY(read_nodes(api, false, arena, &list, err));
     tb_json_member_time(out, "asOf", tb_clock_wall_ms(api->options.clock));
-    add_time(out, "completeThrough", complete_through_ms(&list));
-    add_text(out, "completeThroughDate", complete_through_date(&list));
-    tb_json_open(out, "heldBackBy", '[');
-    add_names(out, &list);
-    tb_buf_addc(out, ']');
+    add_time(out, "completeThrough", tb_nodes_complete_through_ms(&list));
+    add_text(out, "completeThroughDate", tb_nodes_complete_through_date(&list));
+    add_names(out, "heldBackBy", &list, holds_back);
     return TB_OK;
+}
+
+/* Returns how many nodes are retired and send. */
+static int64_t count_states(const struct tb_node_report_list *list,
+                            int64_t ret_counts[TB_NODE_STATE_COUNT])
+{
+    int64_t sending = 0;
+
+    memset(ret_counts, 0, TB_NODE_STATE_COUNT * sizeof *ret_counts);
+    for (size_t i = 0; i < list->count; i++) {
+        ret_counts[list->nodes[i].state]++;
+        sending += list->nodes[i].sends;
+    }
+    return sending;
+}
+
+enum tb_code tb_nodes_add_status(const struct tb_api *api, struct tb_arena *arena,
+                                 struct tb_buf *out, struct tb_error *err)
+{
+    struct tb_node_report_list list = {0};
+    int64_t counts[TB_NODE_STATE_COUNT];
+    int64_t sending;
+
+    TB_TRY(read_nodes(api, false, arena, &list, err));
+    sending = count_states(&list, counts);
+    tb_json_open(out, "nodes", '{');
+    for (size_t state = 0; state < TB_NODE_STATE_COUNT; state++)
+        tb_json_member_int(out, tb_node_state_name((enum tb_node_state)state), counts[state]);
+    tb_buf_addc(out, '}');
+    if (sending > 0)
+        add_names(out, "retiredSending", &list, sends_though_retired);
+    return TB_OK;
+}
+
+/* What a person decides about a node. */
+struct decision {
+    char node[TB_NODE_MAX + 1];
+    bool retires; /* false: it is put back */
+    struct tb_node_retirement retired;
+};
+
+static const struct tb_node_report *find_node(const struct tb_node_report_list *list,
+                                              const char *name)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (strcmp(list->nodes[i].node, name) == 0)
+            return &list->nodes[i];
+    }
+    return NULL;
+}
+
+enum tb_code tb_node_retire_query(struct tb_api *api, const struct tb_query_context *context,
+                                  struct tb_request *req, struct tb_reply *reply,
+                                  struct tb_error *err)
+{
+    struct decision *decision = req->handler_data;
+    const struct tb_api_options *options = &api->options;
+    struct tb_node_report_list list = {0};
+    const struct tb_node_report *node;
+
+    (void)context; /* the nodes are not in the view */
+    decision->retired.at_ms = tb_clock_wall_ms(options->clock);
+    TB_TRY(options->central->retire(options->ctx, decision->node,
+                                    decision->retires ? &decision->retired : NULL,
+                                    decision->retired.by, err));
+    TB_TRY(read_nodes(api, true, &req->arena, &list, err));
+    node = find_node(&list, decision->node);
+    if (!node)
+        return tb_error_set(err, TB_UNAVAILABLE, "The database has lost the node meanwhile.");
+    add_node(&reply->answer.body, node);
+    return TB_OK;
+}
+
+static bool read_decision(struct tb_request *req, bool retires)
+{
+    struct decision *decision = tb_request_data(req, sizeof *decision);
+
+    if (!decision || !tb_params_read(req, ""))
+        return false;
+    decision->retires = retires;
+    tb_socket_peer_text(req->conn->fd, decision->retired.by);
+    if (!tb_node_name_valid(req->path_id))
+        tb_refuse(&req->reply, 404, "No node has such a name.");
+    else if (req->body.len > 0)
+        tb_refuse(&req->reply, 422, "It takes no body.");
+    else
+        memcpy(decision->node, req->path_id.ptr, req->path_id.len);
+    return !tb_reply_filled(&req->reply);
+}
+
+bool tb_node_retire_read(struct tb_request *req)
+{
+    return read_decision(req, true);
+}
+
+bool tb_node_unretire_read(struct tb_request *req)
+{
+    return read_decision(req, false);
 }
 
 static void add_states(struct tb_buf *out, const struct tb_node_report_list *list)
 {
     static const char name[] = "tillbox_nodes";
-    int64_t counts[TB_NODE_STATE_COUNT] = {0};
+    int64_t counts[TB_NODE_STATE_COUNT];
+    int64_t sending = count_states(list, counts);
     char labels[64];
 
-    for (size_t i = 0; i < list->count; i++)
-        counts[list->nodes[i].state]++;
     tb_metric_head(out, name, "gauge", "Nodes by state.");
     for (size_t state = 0; state < TB_NODE_STATE_COUNT; state++) {
         snprintf(labels, sizeof labels, "{state=\"%s\"}",
                  tb_node_state_name((enum tb_node_state)state));
         tb_metric_int(out, name, labels, counts[state]);
     }
+    tb_metric_gauge(out, "tillbox_nodes_retired_sending",
+                    "Nodes that are retired and have sent something since, within a day.",
+                    sending);
 }
 
 /* Whether a person should rather look at node a: its state is worse, or it is silent longer. */
@@ -157,7 +253,7 @@ static bool is_worse(const struct tb_node_report *a, const struct tb_node_report
     return a->state != b->state ? a->state > b->state : a->last_seen_at_ms < b->last_seen_at_ms;
 }
 
-/* Lists the worst nodes that have sent a heartbeat, the worst one first. */
+/* Lists the worst nodes that have been seen and are not retired, the worst one first. */
 static size_t pick_worst(const struct tb_node_report_list *list,
                          const struct tb_node_report **ret_worst)
 {
@@ -167,7 +263,7 @@ static size_t pick_worst(const struct tb_node_report_list *list,
         const struct tb_node_report *node = &list->nodes[i];
         size_t at = count;
 
-        if (node->last_seen_at_ms <= 0)
+        if (node->last_seen_at_ms <= 0 || node->state == TB_NODE_RETIRED)
             continue;
         for (; at > 0 && is_worse(node, ret_worst[at - 1]); at--) {
             if (at < WORST_MAX)
@@ -189,7 +285,7 @@ void tb_nodes_metrics(const struct tb_api *api, struct tb_arena *arena, struct t
     char labels[64];
     size_t count;
 
-    if (read_nodes(api, arena, &list, &err) != TB_OK)
+    if (read_nodes(api, false, arena, &list, &err) != TB_OK)
         return;
     add_states(out, &list);
     count = pick_worst(&list, worst);

@@ -79,8 +79,13 @@ static inline const char *tb_view_cursor(const struct tb_api_edge *edge)
 
 /* Options of a central. Several query threads may call these at the same time. */
 struct tb_api_central {
-    enum tb_code (*nodes)(void *ctx, int64_t now_ms, struct tb_arena *arena,
+    /* As tb_mongo_list_nodes. */
+    enum tb_code (*nodes)(void *ctx, int64_t now_ms, bool late, struct tb_arena *arena,
                           struct tb_node_report_list *ret_list, struct tb_error *err);
+    /* As tb_mongo_retire_node; after TB_OK `nodes` lists the node so. who: the client's address.
+     */
+    enum tb_code (*retire)(void *ctx, const char *node, const struct tb_node_retirement *retired,
+                           const char *who, struct tb_error *err);
     /* What fails now, for a person; "": nothing. */
     void (*problem)(void *ctx, char ret_text[240]);
     /* Of the partition's log, as this process has seen it last (bridge/log/place.h); 0: not known.

@@ -211,7 +211,7 @@ static void add_partitions(const struct tb_api *api, struct tb_buf *out,
 /* Answers even if Kafka or MongoDB is unreachable: reports what is known and, as `problem`, what
  * failed. */
 static enum tb_code add_central(struct tb_api *api, const struct tb_query_context *context,
-                                struct tb_buf *out, struct tb_error *err)
+                                struct tb_arena *arena, struct tb_buf *out, struct tb_error *err)
 {
     const struct tb_api_options *options = &api->options;
     struct tb_view_progress progress;
@@ -228,6 +228,8 @@ static enum tb_code add_central(struct tb_api *api, const struct tb_query_contex
         tb_json_member_int(out, "deadLetters", dead_letters);
     if (view_err.code == TB_OK)
         (void)!tb_held_add(api, context, out, &view_err); /* view_err has what failed */
+    if (view_err.code == TB_OK)
+        (void)!tb_nodes_add_status(api, arena, out, &view_err);
     if (view_err.code != TB_OK && !problem[0])
         memcpy(problem, view_err.text, sizeof problem);
     if (problem[0])
@@ -241,12 +243,11 @@ enum tb_code tb_status_query(struct tb_api *api, const struct tb_query_context *
 {
     struct tb_buf *out = &reply->answer.body;
 
-    (void)req;
     tb_buf_addc(out, '{');
     if (api->options.edge)
         TB_TRY(add_edge(api, context, out, err));
     else
-        TB_TRY(add_central(api, context, out, err));
+        TB_TRY(add_central(api, context, &req->arena, out, err));
     tb_json_member_str(out, "version", TB_STR(TB_VERSION));
     tb_buf_addc(out, '}');
     return TB_OK;

@@ -1,4 +1,5 @@
-/* nodes: shows what a central knows of each edge. */
+/* nodes: shows what a central knows of each edge. nodes retire, nodes unretire: people decide that
+ * one is gone. */
 #include "cli/output/show.h"
 
 static const struct tb_column columns[] = {
@@ -12,6 +13,7 @@ static const struct tb_column columns[] = {
     {"missing", true, NULL},
     {"epochs", true, NULL},
     {"version", false, "version"},
+    {"retiredAt", false, "retiredAt"},
 };
 
 /* Counts the sequence numbers in the holes of all epochs. A hole is [first, last]. */
@@ -43,7 +45,7 @@ static int show(const struct tb_cli *cli, const cJSON *nodes)
         tb_show_cells(&table, node);
         tb_table_cell_int(&table, missing(node));
         tb_table_cell_int(&table, cJSON_GetArraySize(tb_cjson_get(node, "epochs")));
-        tb_show_cells(&table, node); /* fills the last column, the version */
+        tb_show_cells(&table, node); /* fills the last columns, from the version on */
     }
     tb_table_flush(&table, stdout);
     return TB_EXIT_DONE;
@@ -70,10 +72,56 @@ const struct tb_subcommand tb_cmd_nodes = {
     .details = "current: the central has all that the edge has reported. behind: some events are\n"
                "missing. silent: the edge has not reported for 90 seconds. forked: two stores\n"
                "have the same name, for example one restored from a backup beside the original.\n"
+               "retired: `tillbox nodes retire` has said that it is gone.\n"
                "missing counts events that did not come although later ones did. In a pipe:\n"
                "node, state, lastSeenAt, completeThroughAt, pending, clockOffsetMs, lateOrders,\n"
-               "missing, epochs, version.",
+               "missing, epochs, version, retiredAt.",
     .examples = "tillbox nodes --url http://127.0.0.1:8082\n"
                 "TILLBOX_URL=http://hq:8082 tillbox nodes --json",
     .run = run,
+};
+
+static int decide(struct tb_cli *cli, const struct tb_args *args, const char *suffix)
+{
+    TB_CLEANUP(tb_http_response_release) struct tb_http_response response = {0};
+    TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
+
+    tb_buf_adds(&path, "/nodes/");
+    tb_url_add_segment(&path, args->operands[0]);
+    tb_buf_adds(&path, suffix);
+    TB_CLI_TRY(tb_http_send_idempotent(cli, NULL, "POST", tb_cli_text(&path), (struct tb_str){0},
+                                       &response));
+    return tb_show_response(cli, &response);
+}
+
+static int run_retire(struct tb_cli *cli, const struct tb_args *args)
+{
+    return decide(cli, args, "/retire");
+}
+
+static int run_unretire(struct tb_cli *cli, const struct tb_args *args)
+{
+    return decide(cli, args, "/unretire");
+}
+
+const struct tb_subcommand tb_cmd_nodes_retire = {
+    .name = "nodes retire",
+    .operands = "NODE",
+    .summary = "Wait no longer for an edge that was sold, stolen or burnt",
+    .details = "Sums are complete without it from then on, and its silence raises no alert. What\n"
+               "it has sent stays, and what it sends later counts: as late, in days that are\n"
+               "over. It stays retired until `tillbox nodes unretire`; if it sends, `tillbox\n"
+               "status` names it. Orders that it took and never sent are missing for good: look\n"
+               "at its `pending` first. Prints the node. Doing it twice changes nothing.",
+    .examples = "tillbox nodes retire till9 --url http://127.0.0.1:8082",
+    .run = run_retire,
+};
+
+const struct tb_subcommand tb_cmd_nodes_unretire = {
+    .name = "nodes unretire",
+    .operands = "NODE",
+    .summary = "Wait again for an edge that was retired",
+    .details = "It is again as if it had never been retired. Prints the node.",
+    .examples = "tillbox nodes unretire till9 --url http://127.0.0.1:8082",
+    .run = run_unretire,
 };

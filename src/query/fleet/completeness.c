@@ -158,6 +158,27 @@ static enum tb_node_state state_of(const struct tb_node_report *status, int64_t 
     return status->conflicts + status->parked > 0 ? TB_NODE_BEHIND : TB_NODE_CURRENT;
 }
 
+static void add_heartbeat(struct tb_node_report *status, const struct tb_node *node)
+{
+    memcpy(status->version, node->last.version, sizeof status->version);
+    status->last_seen_at_ms = node->last.arrived_at_ms;
+    status->pending = node->last.pending;
+    status->oldest_pending_at_ms = node->last.oldest_pending_at_ms;
+    status->has_clock_offset = node->has_clock_offset;
+    status->clock_offset_ms = node->clock_offset_ms;
+    memcpy(status->business_date, node->last.business_date, sizeof status->business_date);
+    status->day_ends_at_ms = node->last.day_ends_at_ms;
+}
+
+static void retire(struct tb_node_report *status, const struct tb_node_retirement *retired,
+                   int64_t now_ms)
+{
+    status->state = TB_NODE_RETIRED;
+    status->retired = *retired;
+    status->sends = status->last_seen_at_ms > retired->at_ms &&
+                    now_ms - status->last_seen_at_ms < TB_NODE_SENDS_SHOWN_MS;
+}
+
 enum tb_code tb_node_report_make(const char *name, const struct tb_node *node,
                                  const struct tb_received_sequences *received,
                                  size_t received_count, const struct tb_node_findings *findings,
@@ -172,16 +193,8 @@ enum tb_code tb_node_report_make(const char *name, const struct tb_node *node,
 
     TB_ASSERT(len < sizeof status.node);
     memcpy(status.node, name, len);
-    if (node) {
-        memcpy(status.version, node->last.version, sizeof status.version);
-        status.last_seen_at_ms = node->last.arrived_at_ms;
-        status.pending = node->last.pending;
-        status.oldest_pending_at_ms = node->last.oldest_pending_at_ms;
-        status.has_clock_offset = node->has_clock_offset;
-        status.clock_offset_ms = node->clock_offset_ms;
-        memcpy(status.business_date, node->last.business_date, sizeof status.business_date);
-        status.day_ends_at_ms = node->last.day_ends_at_ms;
-    }
+    if (node && tb_node_is_heard(node))
+        add_heartbeat(&status, node);
     for (size_t i = 0; i < received_count; i++) {
         if (received[i].last_at_ms > status.last_seen_at_ms)
             status.last_seen_at_ms = received[i].last_at_ms;
@@ -197,6 +210,35 @@ enum tb_code tb_node_report_make(const char *name, const struct tb_node *node,
     status.state = findings->refuses_epochs || is_forked(node, received, received_count, now_ms)
                        ? TB_NODE_FORKED
                        : state_of(&status, now_ms);
+    if (node && node->retired.at_ms > 0)
+        retire(&status, &node->retired, now_ms);
     *ret_status = status;
     return TB_OK;
+}
+
+int64_t tb_nodes_complete_through_ms(const struct tb_node_report_list *list)
+{
+    int64_t through_ms = INT64_MAX;
+
+    for (size_t i = 0; i < list->count; i++) {
+        const struct tb_node_report *node = &list->nodes[i];
+
+        if (node->state != TB_NODE_RETIRED && node->complete_through_at_ms < through_ms)
+            through_ms = node->complete_through_at_ms;
+    }
+    return through_ms < INT64_MAX ? through_ms : 0;
+}
+
+const char *tb_nodes_complete_through_date(const struct tb_node_report_list *list)
+{
+    const char *through = NULL;
+
+    for (size_t i = 0; i < list->count; i++) {
+        const struct tb_node_report *node = &list->nodes[i];
+
+        if (node->state != TB_NODE_RETIRED &&
+            (!through || strcmp(node->complete_through_date, through) < 0))
+            through = node->complete_through_date;
+    }
+    return through ? through : "";
 }

@@ -4,6 +4,11 @@
 
 _Static_assert(TB_HEARTBEAT_NODE_SIZE == TB_NODE_MAX + 1, "a node's name fits");
 
+bool tb_node_is_heard(const struct tb_node *node)
+{
+    return node->epoch_count > 0;
+}
+
 const struct tb_node_epoch *tb_node_find_epoch(const struct tb_node *node, const char *epoch)
 {
     for (size_t i = 0; i < node->epoch_count; i++) {
@@ -172,10 +177,8 @@ bool tb_sequence_chunk_is_full(const struct tb_sequence_chunk *chunk)
 const char *tb_node_state_name(enum tb_node_state state)
 {
     static const char *const names[] = {
-        [TB_NODE_CURRENT] = "current",
-        [TB_NODE_BEHIND] = "behind",
-        [TB_NODE_SILENT] = "silent",
-        [TB_NODE_FORKED] = "forked",
+        [TB_NODE_CURRENT] = "current", [TB_NODE_BEHIND] = "behind",   [TB_NODE_SILENT] = "silent",
+        [TB_NODE_FORKED] = "forked",   [TB_NODE_RETIRED] = "retired",
     };
 
     return names[state];

@@ -21,6 +21,8 @@
 #define TB_NODE_SILENT_MS 90000
 /* Two stores with one name sent heartbeats in turn: shown for a day after the last turn. */
 #define TB_NODE_FORK_SHOWN_MS (INT64_C(24) * 60 * 60 * 1000)
+/* A retired node has sent something: shown for a day after the last time. */
+#define TB_NODE_SENDS_SHOWN_MS TB_NODE_FORK_SHOWN_MS
 /* How many epochs the arrived sequences are stored of. Only restores and copies of a store begin
  * one; whoever makes up epochs shows as forked, and costs no more. */
 #define TB_NODE_EPOCHS_FOLLOWED 64
@@ -31,6 +33,14 @@
 struct tb_heartbeat_record {
     struct tb_heartbeat heartbeat;
     int64_t offset;
+};
+/* People have decided that a node is gone. The decision holds until they take it back, whatever
+ * the node sends meanwhile. */
+#define TB_NODE_RETIRED_BY_SIZE 64
+struct tb_node_retirement {
+    int64_t at_ms; /* not before the node was last seen, even if our clock is behind the log's; 0:
+                      it is not retired */
+    char by[TB_NODE_RETIRED_BY_SIZE]; /* the client that asked for it */
 };
 struct tb_node {
     struct tb_heartbeat last;
@@ -50,7 +60,10 @@ struct tb_node {
     bool has_clock_offset;
     int64_t clock_offset_ms;
     struct tb_day_ends day_ends;
+    struct tb_node_retirement retired;
 };
+/* False: no heartbeat was applied; only people have said something about the node. */
+bool tb_node_is_heard(const struct tb_node *node);
 /* NULL: no heartbeat of that epoch has arrived, or it was too long ago. */
 const struct tb_node_epoch *tb_node_find_epoch(const struct tb_node *node, const char *epoch);
 /* Applies the next heartbeat; zero the node before the first one. A late one changes nothing. */
@@ -81,12 +94,13 @@ struct tb_received_sequences {
     size_t chunk_count;
 };
 
-/* The worse, the higher. */
+/* The worse, the higher; but a retired node is not judged, and holds nothing back. */
 enum tb_node_state {
     TB_NODE_CURRENT,
     TB_NODE_BEHIND,
     TB_NODE_SILENT,
     TB_NODE_FORKED,
+    TB_NODE_RETIRED,
     TB_NODE_STATE_COUNT
 };
 const char *tb_node_state_name(enum tb_node_state state); /* "current" */
@@ -94,6 +108,8 @@ const char *tb_node_state_name(enum tb_node_state state); /* "current" */
 struct tb_node_report {
     char node[TB_NODE_MAX + 1], version[TB_VERSION_SIZE];
     enum tb_node_state state;
+    struct tb_node_retirement retired;
+    bool sends; /* it is retired, and has sent something since, at least within the last day */
     int64_t last_seen_at_ms;
     int64_t complete_through_at_ms; /* every order that it took until then arrived; its clock */
     int64_t pending;                /* as last reported; -1: not known */
@@ -127,8 +143,14 @@ struct tb_node_findings {
     int64_t late_orders, conflicts, parked;
     int64_t held_since_ms; /* when the first of those events occurred; 0: there are none */
 };
-/* node: NULL if no heartbeat arrived. */
+/* node: NULL if no heartbeat arrived and nobody has retired it. */
 TB_CHECKED enum tb_code tb_node_report_make(
     const char *name, const struct tb_node *node, const struct tb_received_sequences *received,
     size_t received_count, const struct tb_node_findings *findings, int64_t now_ms,
     struct tb_arena *arena, struct tb_node_report *ret_status, struct tb_error *err);
+
+/* What holds for all nodes that are not retired together. The earliest time up to which each is
+ * complete; 0: not known, or there are none. */
+int64_t tb_nodes_complete_through_ms(const struct tb_node_report_list *list);
+/* The last business date that is complete at each, by its own ends of days; "": as above. */
+const char *tb_nodes_complete_through_date(const struct tb_node_report_list *list);

@@ -518,6 +518,86 @@ START_TEST(a_day_is_complete_by_the_nodes_own_end)
 }
 END_TEST
 
+/* People's decision outweighs what the node would be; what arrives later shows that it sends. */
+START_TEST(a_retired_node_is_not_judged)
+{
+    struct tb_sequence_chunk chunks[8];
+    struct tb_received_sequences received;
+    struct tb_heartbeat heartbeat = beat(EPOCH_A, 7, NOW_MS);
+    struct tb_node node = {0};
+    struct tb_node_report status;
+
+    receive_through(&received, chunks, 3);
+    received.last_at_ms = NOW_MS;
+    tb_node_apply_heartbeat(&node, &heartbeat);
+    ck_assert_int_eq(judge(&node, &received, 1, NOW_MS).state, TB_NODE_BEHIND);
+    node.retired = (struct tb_node_retirement){NOW_MS, "a person"};
+    status = judge(&node, &received, 1, NOW_MS + 2 * TB_NODE_SILENT_MS);
+    ck_assert_int_eq(status.state, TB_NODE_RETIRED);
+    ck_assert_int_eq(status.retired.at_ms, NOW_MS);
+    ck_assert_str_eq(status.retired.by, "a person");
+    ck_assert(!status.sends);
+    ck_assert_int_eq(status.epochs[0].complete_through, 3); /* what is known stays known */
+    if (_i == 0) {
+        heartbeat.arrived_at_ms++;
+        tb_node_apply_heartbeat(&node, &heartbeat);
+    } else {
+        received.last_at_ms++;
+    }
+    status = judge(&node, &received, 1, NOW_MS + TB_NODE_SENDS_SHOWN_MS);
+    ck_assert_int_eq(status.state, TB_NODE_RETIRED);
+    ck_assert(status.sends);
+    ck_assert(!judge(&node, &received, 1, NOW_MS + 1 + TB_NODE_SENDS_SHOWN_MS).sends);
+    node.retired = (struct tb_node_retirement){0};
+    ck_assert_int_eq(judge(&node, &received, 1, NOW_MS).state, TB_NODE_BEHIND);
+    ck_assert(!judge(&node, &received, 1, NOW_MS).sends);
+}
+END_TEST
+
+/* Nothing but its events has ever come of it: what a heartbeat tells is not known. */
+START_TEST(a_node_without_heartbeats_can_be_retired)
+{
+    const struct tb_node node = {.retired = {NOW_MS, "a person"}};
+    struct tb_node_report status = judge(&node, NULL, 0, NOW_MS);
+
+    ck_assert_int_eq(status.state, TB_NODE_RETIRED);
+    ck_assert_int_eq(status.pending, -1);
+    ck_assert_int_eq(status.last_seen_at_ms, 0);
+}
+END_TEST
+
+static void set_report(struct tb_node_report *report, enum tb_node_state state, int64_t through_ms,
+                       const char *date)
+{
+    *report = (struct tb_node_report){.state = state, .complete_through_at_ms = through_ms};
+    snprintf(report->complete_through_date, TB_DATE_SIZE, "%s", date);
+}
+
+START_TEST(all_nodes_are_complete_through_the_earliest_that_is_not_retired)
+{
+    struct tb_node_report reports[3];
+    struct tb_node_report_list list = {reports, 0};
+
+    ck_assert_int_eq(tb_nodes_complete_through_ms(&list), 0);
+    ck_assert_str_eq(tb_nodes_complete_through_date(&list), "");
+    set_report(&reports[0], TB_NODE_RETIRED, 0, "");
+    set_report(&reports[1], TB_NODE_CURRENT, NOW_MS, "2025-12-31");
+    set_report(&reports[2], TB_NODE_SILENT, NOW_MS - 5, "2025-12-30");
+    list.count = 1; /* no other node: nothing is known */
+    ck_assert_int_eq(tb_nodes_complete_through_ms(&list), 0);
+    ck_assert_str_eq(tb_nodes_complete_through_date(&list), "");
+    list.count = 2;
+    ck_assert_int_eq(tb_nodes_complete_through_ms(&list), NOW_MS);
+    ck_assert_str_eq(tb_nodes_complete_through_date(&list), "2025-12-31");
+    list.count = 3;
+    ck_assert_int_eq(tb_nodes_complete_through_ms(&list), NOW_MS - 5);
+    ck_assert_str_eq(tb_nodes_complete_through_date(&list), "2025-12-30");
+    reports[0].state = TB_NODE_SILENT; /* put back: nothing is known of it */
+    ck_assert_int_eq(tb_nodes_complete_through_ms(&list), 0);
+    ck_assert_str_eq(tb_nodes_complete_through_date(&list), "");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("nodes");
@@ -540,6 +620,9 @@ int main(void)
     tcase_add_loop_test(tc, a_wrong_clock_hides_nothing, 0, 3);
     tcase_add_test(tc, a_clock_that_was_not_judged_has_no_offset);
     tcase_add_test(tc, a_day_is_complete_by_the_nodes_own_end);
+    tcase_add_loop_test(tc, a_retired_node_is_not_judged, 0, 2);
+    tcase_add_test(tc, a_node_without_heartbeats_can_be_retired);
+    tcase_add_test(tc, all_nodes_are_complete_through_the_earliest_that_is_not_retired);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }

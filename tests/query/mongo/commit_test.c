@@ -301,7 +301,7 @@ static void tell_day(const char *date, int64_t ends_at_ms, int64_t offset)
     struct tb_error err = {0};
 
     memcpy(told.heartbeat.business_date, date, TB_DATE_SIZE);
-    ck_ok(tb_mongo_save_heartbeats(f.db.mongo, &told, 1, &err));
+    ck_ok(tb_mongo_save_heartbeats(f.db.mongo, &told, 1, NULL, NULL, &err));
 }
 
 /* An order of a till in Los Angeles, whose day ends there. Our own day is Tokyo's. */

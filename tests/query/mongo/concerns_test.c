@@ -198,7 +198,7 @@ START_TEST(only_answers_to_people_may_be_old)
     ck_ok(reader->ops->count_dead_letters(reader, &open, &err));
     ck_ok(reader->ops->list_dead_letters(reader, &(struct tb_dead_letter_filter){.limit = 1},
                                          ignore_letter, NULL, &more, &err));
-    ck_ok(tb_mongo_list_nodes(queries, 1, &f.arena, &nodes, &err));
+    ck_ok(tb_mongo_list_nodes(queries, 1, true, &f.arena, &nodes, &err));
     ck_assert_uint_gt(nodes.count, 0);
 
     commands.may_prefer = true;

@@ -231,18 +231,19 @@ static void check_dead_letters(void)
     free(large);
 }
 
-static bson_t *encode_node(const struct tb_node *node)
+static bson_t *encode_node(const struct tb_mongo_node *node)
 {
     bool failed = false;
     bson_t *doc = bson_new();
 
-    tb_mongo_put_node((struct tb_bson_writer){doc, &failed}, node, 77);
+    tb_mongo_put_node((struct tb_bson_writer){doc, &failed}, node);
     ck_assert(!failed);
     return doc;
 }
 
 static void check_nodes(void)
 {
+    struct tb_mongo_node stored = {.offset = 77}, read;
     struct tb_node node = {.last = {.node = "till1",
                                     .epoch = "0123456789abcdef",
                                     .version = "1.2.3",
@@ -262,12 +263,12 @@ static void check_nodes(void)
                            .has_clock_offset = true,
                            .clock_offset_ms = -1,
                            .day_ends = {{{0, 5, -3600000}, {86400000, 86400000, 7}}, 2}};
-    struct tb_node read = {0};
-    int64_t offset = 0;
-    bson_t *doc = encode_node(&node), *again;
+    bson_t *doc, *again;
 
-    ck_assert(tb_mongo_node_decode(doc, &read, &offset));
-    ck_assert_int_eq(offset, 77);
+    stored.node = node;
+    doc = encode_node(&stored);
+    ck_assert(tb_mongo_node_decode(doc, &read));
+    ck_assert_int_eq(read.offset, 77);
     again = encode_node(&read);
     ck_assert(bson_equal(doc, again));
     bson_destroy(again);
@@ -277,7 +278,16 @@ static void check_nodes(void)
     node.last.business_date[0] = '\0';
     node.last.day_ends_at_ms = node.clock_offset_ms = 0;
     node.has_clock_offset = false;
-    check_line(encode_node(&node));
+    stored.node = node;
+    check_line(encode_node(&stored));
+    node = (struct tb_node){.last = {.node = "till9"}, .retired = {AT_MS, "127.0.0.1:40000"}};
+    stored = (struct tb_mongo_node){.node = node, .offset = -1, .retirements = 3};
+    doc = encode_node(&stored);
+    ck_assert(tb_mongo_node_decode(doc, &read));
+    ck_assert_int_eq(read.offset, -1);
+    ck_assert_int_eq(read.retirements, 3);
+    ck_assert_mem_eq(&read.node, &node, sizeof node);
+    check_line(doc);
 }
 
 static void check_jobs(void)
@@ -375,16 +385,15 @@ START_TEST(a_damaged_list_ends_early)
 {
     static const char json[] = "{\"_id\":\"till1\",\"offset\":3,\"epochs\":"
                                "[{\"epoch\":\"0123456789abcdef\",\"lastSequence\":5},7,{}]}";
-    struct tb_node node = {0};
-    int64_t offset = 0;
+    struct tb_mongo_node read;
     bson_error_t error;
     bson_t doc;
 
     ck_assert_msg(bson_init_from_json(&doc, json, -1, &error), "%s", error.message);
-    ck_assert(tb_mongo_node_decode(&doc, &node, &offset));
-    ck_assert_int_eq(offset, 3);
-    ck_assert_uint_eq(node.epoch_count, 1);
-    ck_assert_int_eq(node.epochs[0].last_sequence, 5);
+    ck_assert(tb_mongo_node_decode(&doc, &read));
+    ck_assert_int_eq(read.offset, 3);
+    ck_assert_uint_eq(read.node.epoch_count, 1);
+    ck_assert_int_eq(read.node.epochs[0].last_sequence, 5);
     bson_destroy(&doc);
 }
 END_TEST

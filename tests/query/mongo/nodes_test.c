@@ -25,7 +25,7 @@ static const struct tb_node_report *status_of(const char *name)
     struct tb_node_report_list list = {0};
     struct tb_error err = {0};
 
-    ck_ok(tb_mongo_list_nodes(f.db.mongo, HISTORY_START_MS, &f.arena, &list, &err));
+    ck_ok(tb_mongo_list_nodes(f.db.mongo, HISTORY_START_MS, true, &f.arena, &list, &err));
     for (size_t i = 0; i < list.count; i++) {
         if (strcmp(list.nodes[i].node, name) == 0)
             return &list.nodes[i];
@@ -242,7 +242,7 @@ static enum tb_code note(struct tb_mongo *mongo, const struct tb_heartbeat *hear
 {
     const struct tb_heartbeat_record noted = {*heartbeat, offset};
 
-    return tb_mongo_save_heartbeats(mongo, &noted, 1, err);
+    return tb_mongo_save_heartbeats(mongo, &noted, 1, NULL, NULL, err);
 }
 
 /* Two processes read the same heartbeats one after the other: each is applied once. */
@@ -302,7 +302,7 @@ static void *note_in_batches(void *arg)
         size_t size = 1 + (size_t)fake_random_below(&random, 60);
 
         size = size < noter->count - at ? size : noter->count - at;
-        ck_ok(tb_mongo_save_heartbeats(noter->mongo, noter->list + at, size, &err));
+        ck_ok(tb_mongo_save_heartbeats(noter->mongo, noter->list + at, size, NULL, NULL, &err));
         if (fake_random_below(&random, 3) > 0)
             at += size;
     }
@@ -370,6 +370,137 @@ START_TEST(late_orders_are_reported)
 }
 END_TEST
 
+static const struct tb_node_retirement retired = {HISTORY_START_MS, "a person"};
+
+/* The retired nodes that on_retired has told of since the last look. */
+static char told[64];
+
+static void tell(void *ctx, const char *node)
+{
+    (void)ctx;
+    snprintf(told + strlen(told), sizeof told - strlen(told), "%s ", node);
+}
+
+static void save_and_tell(int64_t offset, int64_t at_ms)
+{
+    const struct tb_heartbeat_record record = {beat(40, at_ms), offset};
+    struct tb_error err = {0};
+
+    told[0] = '\0';
+    ck_ok(tb_mongo_save_heartbeats(f.db.mongo, &record, 1, tell, NULL, &err));
+}
+
+/* Retiring twice changes nothing; heartbeats leave it, and so does another process that had read
+ * the document before. The first thing that comes later is told, once. */
+START_TEST(a_node_stays_retired_whatever_it_sends)
+{
+    const struct tb_node_retirement again = {HISTORY_START_MS + 99, "another"};
+    struct tb_heartbeat heartbeat = beat(40, HISTORY_START_MS - 1000);
+    struct tb_error err = {0};
+    char *once, *twice;
+
+    come(1, 40, 0);
+    ck_ok(note(f.db.mongo, &heartbeat, 1, &err));
+    ck_ok(tb_mongo_retire_node(f.db.mongo, NODE, &retired, &err));
+    once = mongo_db_dump(&f.db, "nodes");
+    ck_ok(tb_mongo_retire_node(f.db.mongo, NODE, &again, &err));
+    twice = mongo_db_dump(&f.db, "nodes");
+    ck_assert_str_eq(once, twice);
+    ck_assert_int_eq(status_of(NODE)->state, TB_NODE_RETIRED);
+    /* Its events have come later, by the log's clock, than the clock of the one who retired it. */
+    ck_assert_int_eq(status_of(NODE)->retired.at_ms, HISTORY_START_MS + 40);
+    ck_assert_str_eq(status_of(NODE)->retired.by, "a person");
+    save_and_tell(2, HISTORY_START_MS + 40);
+    ck_assert_str_eq(told, "");
+    ck_assert(!status_of(NODE)->sends);
+    save_and_tell(3, HISTORY_START_MS + 41);
+    ck_assert_str_eq(told, NODE " ");
+    save_and_tell(4, HISTORY_START_MS + 42);
+    ck_assert_str_eq(told, "");
+    ck_assert_int_eq(status_of(NODE)->state, TB_NODE_RETIRED);
+    ck_assert(status_of(NODE)->sends);
+    ck_ok(tb_mongo_retire_node(f.db.mongo, NODE, NULL, &err));
+    ck_ok(tb_mongo_retire_node(f.db.mongo, NODE, NULL, &err));
+    ck_assert_int_eq(status_of(NODE)->state, TB_NODE_CURRENT);
+    ck_assert_int_eq(status_of(NODE)->retired.at_ms, 0);
+    save_and_tell(5, HISTORY_START_MS + 43);
+    ck_assert_str_eq(told, "");
+    ck_ok(tb_mongo_retire_node(f.db.mongo, NODE, &again, &err));
+    ck_assert_int_eq(status_of(NODE)->retired.at_ms, HISTORY_START_MS + 99);
+    ck_ok(tb_mongo_retire_node(f.db.mongo, NODE, NULL, &err));
+    ck_ok(tb_mongo_retire_node(f.db.mongo, NODE, &retired, &err));
+    ck_assert_int_eq(status_of(NODE)->retired.at_ms, HISTORY_START_MS + 43);
+    free(once);
+    free(twice);
+}
+END_TEST
+
+/* Nothing is known of it but its events; once it is put back, these alone tell of it again. */
+START_TEST(a_node_that_only_sends_events_can_be_retired)
+{
+    struct tb_error err = {0};
+    bool known = true;
+
+    ck_assert_int_eq(tb_mongo_retire_node(f.db.mongo, NODE, &retired, &err), TB_NOT_FOUND);
+    ck_assert_int_eq(tb_mongo_retire_node(f.db.mongo, NODE, NULL, &err), TB_NOT_FOUND);
+    ck_assert_int_eq(mongo_db_count(&f.db, "nodes", "{}"), 0);
+    err = (struct tb_error){0};
+    come(1, 40, 0);
+    ck_ok(tb_mongo_retire_node(f.db.mongo, NODE, &retired, &err));
+    ck_assert_int_eq(status_of(NODE)->state, TB_NODE_RETIRED);
+    ck_assert_int_eq(status_of(NODE)->pending, -1);
+    ck_ok(f.view->ops->knows_node(f.view, NODE, &known, &err));
+    ck_assert(!known); /* retiring a name that somebody made up makes it no node of ours */
+    come(41, 41, 0);
+    ck_assert(status_of(NODE)->sends);
+    ck_ok(tb_mongo_retire_node(f.db.mongo, NODE, NULL, &err));
+    ck_assert_int_eq(status_of(NODE)->state, TB_NODE_CURRENT);
+    mongo_db_command(&f.db, "{\"delete\":\"sequences\",\"deletes\":[{\"q\":{},\"limit\":0}]}");
+    ck_assert_ptr_null(status_of(NODE));
+    save_and_tell(1, HISTORY_START_MS + 50); /* and it may still send heartbeats */
+    ck_assert_int_eq(status_of(NODE)->last_seen_at_ms, HISTORY_START_MS + 50);
+}
+END_TEST
+
+#define TURNS 60
+
+/* Retires the node and puts it back, in turn; retired in the end. */
+static void *retire_in_turn(void *arg)
+{
+    struct tb_mongo *mongo = arg;
+    struct tb_error err = {0};
+
+    for (int i = 0; i <= TURNS; i++) {
+        const struct tb_node_retirement *decision = i & 1 ? NULL : &retired;
+
+        ck_ok(tb_mongo_retire_node(mongo, NODE, decision, &err));
+    }
+    return NULL;
+}
+
+/* Heartbeats are saved while people decide: neither write undoes the other. */
+START_TEST(heartbeats_and_people_change_a_node_at_once)
+{
+    struct tb_mongo *mongo = mongo_db_again(&f.db, 7);
+    struct tb_heartbeat heartbeat = beat(1, HISTORY_START_MS);
+    struct tb_error err = {0};
+    pthread_t thread;
+
+    ck_ok(note(f.db.mongo, &heartbeat, 1, &err));
+    ck_assert_int_eq(pthread_create(&thread, NULL, retire_in_turn, mongo), 0);
+    for (int64_t i = 2; i <= 2 * TURNS; i++) {
+        heartbeat = beat(i, HISTORY_START_MS + i);
+        ck_ok(note(f.db.mongo, &heartbeat, i, &err));
+    }
+    pthread_join(thread, NULL);
+    ck_assert_int_eq(status_of(NODE)->state, TB_NODE_RETIRED);
+    ck_assert_int_eq(status_of(NODE)->epochs[0].last_sequence, 2 * TURNS);
+    ck_assert_int_eq(
+        mongo_db_count(&f.db, "nodes", "{\"retirements\":61,\"retiredBy\":\"a person\"}"), 1);
+    tb_mongo_free(mongo);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("view_mongo_nodes");
@@ -386,6 +517,9 @@ int main(void)
     tcase_add_test(tc, a_heartbeat_is_applied_once);
     tcase_add_test(tc, batches_of_heartbeats_equal_single_ones);
     tcase_add_test(tc, late_orders_are_reported);
+    tcase_add_test(tc, a_node_stays_retired_whatever_it_sends);
+    tcase_add_test(tc, a_node_that_only_sends_events_can_be_retired);
+    tcase_add_test(tc, heartbeats_and_people_change_a_node_at_once);
     suite_add_tcase(suite, tc);
     status = test_main(suite);
     mongo_server_end();

@@ -69,7 +69,7 @@ static int64_t missing(void)
     struct tb_error err = {0};
     int64_t count = 0;
 
-    ck_ok(tb_mongo_list_nodes(c.db.mongo, c.clock.wall_ms, &arena, &list, &err));
+    ck_ok(tb_mongo_list_nodes(c.db.mongo, c.clock.wall_ms, false, &arena, &list, &err));
     ck_assert_uint_gt(list.count, 0);
     for (size_t i = 0; i < list.count; i++) {
         for (size_t e = 0; e < list.nodes[i].epoch_count; e++)
@@ -104,6 +104,36 @@ START_TEST(sequences_are_made_anew)
     ck_assert_int_eq(mongo_db_count(&c.db, "sequences_2", "{}"), 0);
     ck_assert_int_eq(central_rebuild(&c.list[0], &plain), TB_REBUILD_DONE);
     ck_assert_int_eq(missing(), before);
+}
+END_TEST
+
+static size_t count_retired(void)
+{
+    TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
+    struct tb_node_report_list list;
+    struct tb_error err = {0};
+    size_t count = 0;
+
+    ck_ok(tb_mongo_list_nodes(c.db.mongo, c.clock.wall_ms, false, &arena, &list, &err));
+    for (size_t i = 0; i < list.count; i++)
+        count += list.nodes[i].state == TB_NODE_RETIRED;
+    return count;
+}
+
+/* A decision of people follows from no log: the new view has it, and the old one again. */
+START_TEST(a_retired_node_stays_retired)
+{
+    const struct tb_node_retirement retired = {c.clock.wall_ms, "a person"};
+    struct tb_error err = {0};
+
+    add_all();
+    centrals_read_on(&c);
+    ck_ok(tb_mongo_retire_node(c.db.mongo, "till1", &retired, &err));
+    ck_assert_uint_eq(count_retired(), 1);
+    ck_assert_int_eq(central_rebuild(&c.list[0], &plain), TB_REBUILD_DONE);
+    ck_assert_uint_eq(count_retired(), 1);
+    ck_assert_int_eq(central_rebuild(&c.list[0], &rolling_back), TB_REBUILD_ROLLED_BACK);
+    ck_assert_uint_eq(count_retired(), 1);
 }
 END_TEST
 
@@ -654,6 +684,7 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, rebuilt_is_what_was_served);
     tcase_add_test(tc, sequences_are_made_anew);
+    tcase_add_test(tc, a_retired_node_stays_retired);
     tcase_add_test(tc, a_slow_writer_loses_nothing);
     tcase_add_test(tc, a_plan_is_for_one_view);
     tcase_add_test(tc, differences_prevent_the_swap);

@@ -42,12 +42,14 @@ TB_CHECKED enum tb_code tb_mongo_check_ops(const struct tb_mongo_op *ops, size_t
                                            const char *what, struct tb_error *err);
 
 /* swap.c: compare and swap, for documents that several programs change. Each document is read,
- * changed, and written only if one of its fields, the guard, still has the value that was read.
+ * changed, and written only if some of its fields, the guards, still have the values that were
+ * read.
  * Otherwise another program has changed it meanwhile, and it is read and changed again. TB_BUSY:
  * others were faster TB_MONGO_RACES_MAX times. */
 struct tb_mongo_swap_op {
     const char *collection;
-    const char *guard;        /* name of a 64-bit integer; every change gives it another value */
+    const char *guards[2];    /* names of fields; each change gives one of them a value that none
+                                 had before. The second may be NULL. */
     const char *what;         /* "changing a day": for errors */
     const struct tb_str *ids; /* all different */
     size_t count;

@@ -147,7 +147,7 @@ enum tb_code tb_mongo_acquire_fence(const struct tb_mongo_client *client, int64_
     const struct tb_str id = TB_STR("fence");
     int64_t fence = above;
     const struct tb_mongo_swap_op swap = {.collection = "meta",
-                                          .guard = "last",
+                                          .guards = {"last"},
                                           .what = "taking fences",
                                           .ids = &id,
                                           .count = 1,

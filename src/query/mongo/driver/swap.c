@@ -22,6 +22,15 @@ static bool keep_stored(void *ctx, size_t at, const bson_t *doc)
     return item->done || item->stored;
 }
 
+/* A field that the document lacks is still missing, or null. */
+static void add_guard(bson_t *filter, const bson_t *stored, const char *name, bool *failed)
+{
+    bson_iter_t iter;
+
+    *failed |= bson_iter_init_find(&iter, stored, name) ? !bson_append_iter(filter, NULL, 0, &iter)
+                                                        : !bson_append_null(filter, name, -1);
+}
+
 /* Adds the op for one item, unless the item stays as it is. */
 static enum tb_code add_op(struct swapping *run, size_t at, struct tb_error *err)
 {
@@ -42,7 +51,8 @@ static enum tb_code add_op(struct swapping *run, size_t at, struct tb_error *err
         struct tb_bson_writer filter = {op->filter = bson_new(), &failed};
 
         tb_bson_put_str(filter, "_id", swap->ids[at]);
-        tb_bson_put_int(filter, swap->guard, tb_bson_find_int(stored, swap->guard));
+        for (size_t i = 0; i < 2 && swap->guards[i]; i++)
+            add_guard(op->filter, stored, swap->guards[i], &failed);
     }
     return failed ? tb_mongo_no_memory(err) : TB_OK;
 }

@@ -1,7 +1,8 @@
-/* The documents of `nodes`: the last heartbeat of each node, with its offset in the topic; and the
- * documents of `sequences`: which events of each node have arrived (nodes.h). sequences.c adds
- * the events of a plan; sequences_compact.c counts and removes full chunks. Each generation of the
- * view has a collection `sequences` of its own.
+/* The documents of `nodes`: the last heartbeat of each node, with its offset in the topic, and
+ * whether people have retired it, which nothing else tells; and the documents of `sequences`:
+ * which events of each node have arrived (nodes.h). sequences.c adds the events of a plan;
+ * sequences_compact.c counts and removes full chunks. Each generation of the view has a collection
+ * `sequences` of its own.
  *
  *  epoch  "<node>/<epoch>": the highest sequence, the latest time, and the number of chunks at the
  *         start that are full. All of them only rise.
@@ -21,11 +22,29 @@
 
 #define TB_MONGO_EPOCH_ID_SIZE (TB_NODE_MAX + 1 + TB_EPOCH_SIZE)
 
-void tb_mongo_put_node(struct tb_bson_writer out, const struct tb_node *node, int64_t offset);
+/* A document of `nodes`. */
+struct tb_mongo_node {
+    struct tb_node node;
+    int64_t offset;      /* of the last heartbeat; -1: there was none */
+    int64_t retirements; /* how often the node was retired or put back */
+};
+void tb_mongo_put_node(struct tb_bson_writer out, const struct tb_mongo_node *node);
 /* False: a field is missing or wrong. */
-TB_CHECKED bool tb_mongo_node_decode(const bson_t *doc, struct tb_node *ret_node,
-                                     int64_t *ret_offset);
+TB_CHECKED bool tb_mongo_node_decode(const bson_t *doc, struct tb_mongo_node *ret_node);
+/* The same as an error. stored NULL: there is no document, and the node has only its name. */
+TB_CHECKED enum tb_code tb_mongo_node_of(const bson_t *stored, struct tb_str name,
+                                         struct tb_mongo_node *ret_node, struct tb_error *err);
 
+/* Changes documents as tb_mongo_swap. Heartbeats and people change a node at the same time, and
+ * neither undoes what the other did: `change` raises the offset or the retirements. */
+TB_CHECKED enum tb_code
+tb_mongo_change_nodes(const struct tb_mongo_client *client, const struct tb_str *names,
+                      size_t count,
+                      enum tb_code (*change)(void *ctx, size_t at, const bson_t *stored,
+                                             bson_t *ret_doc, struct tb_error *err),
+                      void *ctx, struct tb_error *err);
+
+/* Has the node sent a heartbeat? */
 TB_CHECKED enum tb_code tb_mongo_knows_node(const struct tb_mongo_client *client, const char *node,
                                             bool *ret_known, struct tb_error *err);
 

@@ -1,5 +1,5 @@
-/* What MongoDB stores about each node: its last heartbeat (`nodes`), and which of its events have
- * arrived (`sequences`, written with each plan).
+/* What MongoDB stores about each node: its last heartbeat, and whether people have retired it
+ * (`nodes`), and which of its events have arrived (`sequences`, written with each plan).
  *
  * Thread:  any.
  * Errors:  as driver/client.h. TB_BUSY also: other centrals keep changing the same documents.
@@ -9,11 +9,20 @@
 #include "query/fleet/nodes.h"
 #include "query/mongo/driver/mongo.h"
 
+typedef void tb_mongo_retired_fn(void *ctx, const char *node);
 /* Applies the heartbeats in the order of their offsets, each once, even if several centrals have
- * read it. */
+ * read it. on_retired: told of a node that is retired, and of which this is the first heartbeat
+ * since; NULL: nobody wants to know. */
 TB_CHECKED enum tb_code tb_mongo_save_heartbeats(struct tb_mongo *mongo,
                                                  const struct tb_heartbeat_record *list,
-                                                 size_t count, struct tb_error *err);
+                                                 size_t count, tb_mongo_retired_fn *on_retired,
+                                                 void *ctx, struct tb_error *err);
+/* People retire the node, or put it back as if they never had: retired NULL. If it is so already,
+ * nothing changes, also not when it was retired and by whom. retired->at_ms: now. TB_NOT_FOUND:
+ * nothing has ever come from the node. */
+TB_CHECKED enum tb_code tb_mongo_retire_node(struct tb_mongo *mongo, const char *node,
+                                             const struct tb_node_retirement *retired,
+                                             struct tb_error *err);
 /* Where `nodes` stands in the topic of heartbeats; positions outlive the places. */
 void tb_mongo_nodes_places(struct tb_mongo_positions *positions, struct tb_log_places *ret_places);
 /* The heartbeats before the place are saved. If `nodes` was put back meanwhile, the place stays;
@@ -22,8 +31,9 @@ TB_CHECKED enum tb_code tb_mongo_pass_heartbeats(const struct tb_mongo_positions
                                                  int32_t partition,
                                                  const struct tb_log_place *place,
                                                  struct tb_error *err);
-/* Lists every node that has sent a heartbeat or an event, sorted by name; in the arena. */
-TB_CHECKED enum tb_code tb_mongo_list_nodes(struct tb_mongo *mongo, int64_t now_ms,
+/* Lists every node that has sent a heartbeat or an event, sorted by name; in the arena. late: with
+ * its late orders, for which the sales of all days are read. */
+TB_CHECKED enum tb_code tb_mongo_list_nodes(struct tb_mongo *mongo, int64_t now_ms, bool late,
                                             struct tb_arena *arena,
                                             struct tb_node_report_list *ret_list,
                                             struct tb_error *err);

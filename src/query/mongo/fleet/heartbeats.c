@@ -5,12 +5,13 @@
 #include "query/mongo/fleet/fleet.h"
 
 /* Applies heartbeats to the documents of `nodes`. Each document has the offset of its last
- * heartbeat, which is also the guard. So each heartbeat is applied once, in the order of the
+ * heartbeat, which is also a guard. So each heartbeat is applied once, in the order of the
  * partition, even if several centrals have read it. */
 struct saving {
     const struct tb_heartbeat_record *list;
     size_t count;
     struct tb_str *names; /* of the nodes, each once */
+    bool *sends_again;    /* of each node: it is retired, and this is its first heartbeat since */
     size_t name_count;
 };
 
@@ -23,29 +24,56 @@ static bool is_known(const struct saving *run, struct tb_str name)
     return false;
 }
 
+static bool was_first_since_retired(const struct tb_node *node, int64_t seen_at_ms)
+{
+    int64_t retired_at_ms = node->retired.at_ms;
+
+    return retired_at_ms > 0 && seen_at_ms <= retired_at_ms &&
+           node->last.arrived_at_ms > retired_at_ms;
+}
+
 static enum tb_code apply_heartbeats(void *ctx, size_t at, const bson_t *stored, bson_t *ret_doc,
                                      struct tb_error *err)
 {
-    const struct saving *run = ctx;
-    struct tb_node node = {0};
-    int64_t offset = -1, before;
+    struct saving *run = ctx;
+    struct tb_mongo_node node;
+    int64_t before, seen_at_ms;
     bool failed = false;
 
-    if (stored && !tb_mongo_node_decode(stored, &node, &offset))
-        return tb_error_set(err, TB_CORRUPT, "nodes: a document is not as written");
-    before = offset;
+    TB_TRY(tb_mongo_node_of(stored, run->names[at], &node, err));
+    before = node.offset;
+    seen_at_ms = node.node.last.arrived_at_ms;
     for (size_t i = 0; i < run->count; i++) {
         const struct tb_heartbeat_record *record = &run->list[i];
 
-        if (record->offset <= offset ||
+        if (record->offset <= node.offset ||
             !tb_str_eq(run->names[at], tb_str_of(record->heartbeat.node)))
             continue;
-        tb_node_apply_heartbeat(&node, &record->heartbeat);
-        offset = record->offset;
+        tb_node_apply_heartbeat(&node.node, &record->heartbeat);
+        node.offset = record->offset;
     }
-    if (offset > before)
-        tb_mongo_put_node((struct tb_bson_writer){ret_doc, &failed}, &node, offset);
+    run->sends_again[at] = was_first_since_retired(&node.node, seen_at_ms);
+    if (node.offset > before)
+        tb_mongo_put_node((struct tb_bson_writer){ret_doc, &failed}, &node);
     return failed ? tb_mongo_no_memory(err) : TB_OK;
+}
+
+enum tb_code tb_mongo_change_nodes(const struct tb_mongo_client *client,
+                                   const struct tb_str *names, size_t count,
+                                   enum tb_code (*change)(void *ctx, size_t at,
+                                                          const bson_t *stored, bson_t *ret_doc,
+                                                          struct tb_error *err),
+                                   void *ctx, struct tb_error *err)
+{
+    return tb_mongo_swap(client,
+                         &(struct tb_mongo_swap_op){.collection = "nodes",
+                                                    .guards = {"offset", "retirements"},
+                                                    .what = "changing the same nodes",
+                                                    .ids = names,
+                                                    .count = count,
+                                                    .change = change,
+                                                    .ctx = ctx},
+                         err);
 }
 
 enum tb_code tb_mongo_knows_node(const struct tb_mongo_client *client, const char *node,
@@ -54,19 +82,23 @@ enum tb_code tb_mongo_knows_node(const struct tb_mongo_client *client, const cha
     TB_CLEANUP(tb_bson_free) bson_t *doc = NULL;
 
     TB_TRY(tb_mongo_find_one(client, "nodes", tb_str_of(node), "reading a node", &doc, err));
-    *ret_known = doc != NULL;
+    *ret_known = doc && tb_bson_find_int(doc, "offset") >= 0;
     return TB_OK;
 }
 
 enum tb_code tb_mongo_save_heartbeats(struct tb_mongo *mongo,
                                       const struct tb_heartbeat_record *list, size_t count,
+                                      tb_mongo_retired_fn *on_retired, void *ctx,
                                       struct tb_error *err)
 {
     TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
     TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
-    struct saving run = {list, count, tb_arena_array(&arena, count, sizeof(struct tb_str)), 0};
+    struct saving run = {.list = list,
+                         .count = count,
+                         .names = tb_arena_array(&arena, count, sizeof *run.names),
+                         .sends_again = tb_arena_array(&arena, count, sizeof *run.sends_again)};
 
-    if (!run.names)
+    if (!run.names || !run.sends_again)
         return tb_mongo_no_memory(err);
     for (size_t i = 0; i < count; i++) {
         struct tb_str name = tb_str_of(list[i].heartbeat.node);
@@ -75,15 +107,12 @@ enum tb_code tb_mongo_save_heartbeats(struct tb_mongo *mongo,
             run.names[run.name_count++] = name;
     }
     TB_TRY(tb_mongo_client_acquire(mongo, &client, err));
-    return tb_mongo_swap(&client,
-                         &(struct tb_mongo_swap_op){.collection = "nodes",
-                                                    .guard = "offset",
-                                                    .what = "saving the same heartbeats",
-                                                    .ids = run.names,
-                                                    .count = run.name_count,
-                                                    .change = apply_heartbeats,
-                                                    .ctx = &run},
-                         err);
+    TB_TRY(tb_mongo_change_nodes(&client, run.names, run.name_count, apply_heartbeats, &run, err));
+    for (size_t i = 0; on_retired && i < run.name_count; i++) {
+        if (run.sends_again[i])
+            on_retired(ctx, run.names[i].ptr);
+    }
+    return TB_OK;
 }
 
 static enum tb_code load_place(void *ctx, int32_t partition, struct tb_log_place *ret_place,

@@ -86,16 +86,16 @@ static enum tb_code read_heartbeats(struct listing *run, struct tb_error *err)
     TB_CLEANUP(tb_mongo_cursor_free) struct tb_mongo_cursor cursor = {0};
     TB_CLEANUP(tb_bson_free) bson_t *filter = bson_new();
     struct listed *listed = NULL;
-    struct tb_node node;
+    struct tb_mongo_node read;
     const bson_t *doc;
-    int64_t offset;
 
     tb_mongo_find(&cursor, run->client, "nodes", filter, NULL);
     while ((doc = tb_mongo_cursor_next(&cursor))) {
-        if (!tb_mongo_node_decode(doc, &node, &offset))
-            return tb_error_set(err, TB_CORRUPT, "nodes: a document is not as written");
-        TB_TRY(find_or_add(run, node.last.node, &listed, err));
-        listed->node = node;
+        TB_TRY(tb_mongo_node_of(doc, (struct tb_str){"", 0}, &read, err));
+        if (!tb_node_is_heard(&read.node) && read.node.retired.at_ms == 0)
+            continue; /* it was retired, and is no more: then its events alone tell of it */
+        TB_TRY(find_or_add(run, read.node.last.node, &listed, err));
+        listed->node = read.node;
         listed->has_node = true;
     }
     return tb_mongo_cursor_end(&cursor, "reading nodes", err);
@@ -330,8 +330,9 @@ static enum tb_code make_reports(struct listing *run, int64_t now_ms,
     return TB_OK;
 }
 
-enum tb_code tb_mongo_list_nodes(struct tb_mongo *mongo, int64_t now_ms, struct tb_arena *arena,
-                                 struct tb_node_report_list *ret_list, struct tb_error *err)
+enum tb_code tb_mongo_list_nodes(struct tb_mongo *mongo, int64_t now_ms, bool late,
+                                 struct tb_arena *arena, struct tb_node_report_list *ret_list,
+                                 struct tb_error *err)
 {
     TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
     struct listing run = {.client = &client, .arena = arena};
@@ -344,7 +345,8 @@ enum tb_code tb_mongo_list_nodes(struct tb_mongo *mongo, int64_t now_ms, struct 
     TB_TRY(read_heartbeats(&run, err));
     TB_TRY(read_epochs(&run, err));
     TB_TRY(read_sequences(&run, err));
-    TB_TRY(read_late_orders(&run, err));
+    if (late)
+        TB_TRY(read_late_orders(&run, err));
     TB_TRY(read_held(&run, err));
     return make_reports(&run, now_ms, ret_list, err);
 }

@@ -164,7 +164,7 @@ enum tb_code tb_mongo_write_sales(const struct tb_mongo_client *client, const ch
                            .undo = undo,
                            .arena = &arena};
     struct tb_mongo_swap_op swap = {.collection = collection,
-                                    .guard = "changes",
+                                    .guards = {"changes"},
                                     .what = "changing the same days",
                                     .change = change_day,
                                     .ctx = &run};
