@@ -136,6 +136,10 @@ struct tb_rebuild_backend {
      * pinned? Called before and after the comparison. TB_BUSY: it is not pinned any more; the
      * caller unpins, and pins again later. NULL: it always has. */
     enum tb_code (*caught_up)(void *ctx, bool *ret_caught_up, struct tb_error *err);
+    /* Looks at a little of what is to be compared besides the orders, while both views are
+     * written: what is the same then need not be looked at by compare_rest. anew: begins at the
+     * beginning. NULL: there is nothing to look at. */
+    enum tb_code (*scan_rest)(void *ctx, bool anew, bool *ret_done, struct tb_error *err);
     /* Lists what else than orders and totals differs in both views (tb_compare_list), while they
      * are pinned. NULL: there is nothing else. */
     enum tb_code (*compare_rest)(void *ctx, struct tb_compare *compare, struct tb_error *err);

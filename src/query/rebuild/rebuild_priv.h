@@ -49,6 +49,7 @@ struct tb_rebuild {
     bool rechecking;                    /* a round has begun: written orders go to recheck_next */
     bool rechecked;                     /* the rounds are over: pin, and compare recheck_next */
     bool many_differ;                   /* list them without pin */
+    bool scanning, scanned;             /* the rest, by the backend's scan_rest */
     int recheck_rounds;                 /* completed */
     struct tb_recheck_set recheck_next; /* of the next round, or of the pinned comparison */
     struct tb_recheck_set recheck_now;  /* of this round */

@@ -17,6 +17,7 @@ void tb_rebuild_reset_recheck(struct tb_rebuild *rebuild)
     tb_recheck_set_clear(&rebuild->recheck_next);
     tb_recheck_set_clear(&rebuild->recheck_now);
     rebuild->rechecking = rebuild->rechecked = rebuild->many_differ = false;
+    rebuild->scanning = rebuild->scanned = false;
     rebuild->recheck_rounds = 0;
 }
 
@@ -163,6 +164,18 @@ static enum tb_code compare_pinned(struct tb_rebuild *rebuild, int64_t *ret_wait
                : TB_OK;
 }
 
+static enum tb_code scan_rest(struct tb_rebuild *rebuild, int64_t *ret_wait_ms,
+                              struct tb_error *err)
+{
+    const struct tb_rebuild_options *options = &rebuild->options;
+    int64_t left = 0;
+
+    TB_TRY(options->backend->scan_rest(options->backend_ctx, !rebuild->scanning, &rebuild->scanned,
+                                       err));
+    rebuild->scanning = true;
+    return tb_rebuild_fill_allowed(rebuild, &left, ret_wait_ms, err);
+}
+
 static enum tb_code compare_some(struct tb_rebuild *rebuild, int64_t *ret_wait_ms,
                                  struct tb_error *err)
 {
@@ -176,6 +189,8 @@ static enum tb_code compare_some(struct tb_rebuild *rebuild, int64_t *ret_wait_m
     }
     if (rebuild->many_differ)
         return list_many(rebuild, ret_wait_ms, err);
+    if (rebuild->options.backend->scan_rest && !rebuild->scanned)
+        return scan_rest(rebuild, ret_wait_ms, err);
     if (!rebuild->pinned)
         return writers_wait ? pin_when_due(rebuild, ret_wait_ms, err) : pin(rebuild, err);
     if (writers_wait)

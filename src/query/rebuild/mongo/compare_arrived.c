@@ -60,9 +60,9 @@ static void compare_node(struct tb_compare *compare, const struct tb_node_report
 }
 
 /* A view has few documents of this kind for each node, so this is short enough for a hold. */
-enum tb_code tb_mongo_compare_arrived(void *ctx, struct tb_compare *compare, struct tb_error *err)
+enum tb_code tb_mongo_compare_arrived(struct tb_rebuild_mongo *self, struct tb_compare *compare,
+                                      struct tb_error *err)
 {
-    struct tb_rebuild_mongo *self = ctx;
     TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
     TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
     struct tb_node_report_list served, rebuilt;

@@ -125,6 +125,12 @@ static enum tb_code mongo_caught_up(void *ctx, bool *ret_caught_up, struct tb_er
     return TB_OK;
 }
 
+static enum tb_code mongo_compare_rest(void *ctx, struct tb_compare *compare, struct tb_error *err)
+{
+    TB_TRY(tb_mongo_compare_arrived(ctx, compare, err));
+    return tb_mongo_compare_sales(ctx, compare, err);
+}
+
 static void mongo_unpin(void *ctx)
 {
     tb_mongo_barrier_remove(ctx);
@@ -215,7 +221,8 @@ const struct tb_rebuild_backend tb_rebuild_mongo_backend = {
     .live_readers = mongo_live_readers,
     .pin = mongo_pin,
     .caught_up = mongo_caught_up,
-    .compare_rest = tb_mongo_compare_arrived,
+    .scan_rest = tb_mongo_scan_sales,
+    .compare_rest = mongo_compare_rest,
     .unpin = mongo_unpin,
     .swap = mongo_swap,
     .close = mongo_close,

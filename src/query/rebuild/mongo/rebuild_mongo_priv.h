@@ -26,6 +26,16 @@ struct tb_mongo_job {
     struct tb_rebuild_progress progress;
 };
 
+/* Days of sales_by_day that differed in the last scan, by their ids. More of them are left out: so
+ * many differences are enough. */
+#define TB_SALES_DIFFERING_MAX 100
+#define TB_SALES_ID_SIZE 64 /* "<node>/<business date>/<currency>" */
+struct tb_mongo_sales_scan {
+    char after[TB_SALES_ID_SIZE]; /* where the next page begins */
+    char ids[TB_SALES_DIFFERING_MAX][TB_SALES_ID_SIZE];
+    size_t count;
+};
+
 struct tb_rebuild_mongo {
     struct tb_rebuild_mongo_options options;
     struct tb_uuid_gen uuids;
@@ -44,6 +54,7 @@ struct tb_rebuild_mongo {
     struct tb_view *view;                /* of the target */
     struct tb_view_reader *served_reader, *target_reader;
     struct tb_log_reader *reader;
+    struct tb_mongo_sales_scan sales;
     struct tb_mongo_write_barrier barrier; /* our own; its limit: the ends of the log */
     int64_t merged[TB_LOG_PARTITIONS_MAX]; /* dead letters before this offset are merged */
 };
@@ -92,10 +103,15 @@ TB_CHECKED enum tb_code tb_mongo_save_served_offsets(struct tb_rebuild_mongo *se
 /* In one update, makes the filled view the served one and removes the barrier. */
 TB_CHECKED enum tb_code tb_mongo_swap_served(struct tb_rebuild_mongo *self, struct tb_error *err);
 
-/* compare_arrived.c: as tb_rebuild_backend.compare_rest, which events of each node have arrived.
- */
-TB_CHECKED enum tb_code tb_mongo_compare_arrived(void *ctx, struct tb_compare *compare,
-                                                 struct tb_error *err);
+/* compare_arrived.c: lists of which events of each node both views do not say the same. */
+TB_CHECKED enum tb_code tb_mongo_compare_arrived(struct tb_rebuild_mongo *self,
+                                                 struct tb_compare *compare, struct tb_error *err);
+/* compare_sales.c: as tb_rebuild_backend.scan_rest; and lists of the days that have differed those
+ * that still do. */
+TB_CHECKED enum tb_code tb_mongo_scan_sales(void *ctx, bool anew, bool *ret_done,
+                                            struct tb_error *err);
+TB_CHECKED enum tb_code tb_mongo_compare_sales(struct tb_rebuild_mongo *self,
+                                               struct tb_compare *compare, struct tb_error *err);
 
 /* cleanup.c */
 /* Copies the new view's dead letters to the common collection, except those that are there. */
