@@ -114,6 +114,7 @@ static struct tb_api_loop *new_loop(const struct tb_api_options *options)
         return NULL;
     copy_options(loop, options);
     loop->api.add_metrics = add_metrics;
+    TB_ASSERT(pthread_mutex_init(&loop->api.stalls.lock, NULL) == 0);
     tb_waiters_init(&loop->api.waiters);
     tb_inflight_init(&loop->api.inflight, wake, loop);
     tb_query_pool_init(&loop->api.lists, &loop->api.inflight);
@@ -174,6 +175,7 @@ void tb_api_free(struct tb_api *api)
     tb_mhd_free(api->server);
     tb_host_allowlist_release(&api->host_allowlist);
     tb_waiters_release(&api->waiters);
+    pthread_mutex_destroy(&api->stalls.lock);
     if (loop->event_fd >= 0)
         close(loop->event_fd);
     free(loop);

@@ -591,6 +591,49 @@ START_TEST(health_names_the_failing_check)
 }
 END_TEST
 
+/* A connection does not outlive so much time. */
+static void pass_ms(int64_t ms)
+{
+    client_close(&client);
+    fake_central_advance_ms(&central, ms);
+    client_connect(&client, central.port);
+}
+
+/* Nothing fails, but a partition does not move on. Those that move are not named. */
+START_TEST(a_partition_that_stands_still_is_named)
+{
+    hold_some();
+    get("/healthz");
+    ck_assert_int_eq(got.status, 200);
+    pass_ms(59000);
+    get("/healthz");
+    ck_assert_int_eq(got.status, 200);
+    get("/metrics");
+    check_body_has("tillbox_view_stalled_seconds 0.000\n");
+    central.ends[1] = 12;
+    central.committed[4] = 1;
+    pass_ms(6000);
+    get("/healthz");
+    ck_assert_int_eq(got.status, 503);
+    check_body_has(
+        "\"progress\":{\"status\":\"fail\",\"detail\":\"partition 1 stands still for 65 s: "
+        "the view lacks 8 of its events\"}");
+    get("/metrics");
+    check_body_has("tillbox_view_stalled_seconds 65.");
+    central.committed[1] = 5;
+    get("/healthz");
+    ck_assert_int_eq(got.status, 200);
+    central.committed[1] = 12;
+    central.committed[4] = 5;
+    pass_ms(600000);
+    get("/healthz");
+    ck_assert_int_eq(got.status, 200);
+    central.ends[1] = 13; /* new, after a long time without any */
+    get("/healthz");
+    ck_assert_int_eq(got.status, 200);
+}
+END_TEST
+
 /* An event that has arrived and is not in the view is no health, and is named. */
 START_TEST(a_conflict_is_named)
 {
@@ -663,6 +706,7 @@ int main(void)
     tcase_add_test(tc, a_process_that_reads_no_partition_reports_no_age);
     tcase_add_test(tc, status_reports_the_problem);
     tcase_add_test(tc, health_names_the_failing_check);
+    tcase_add_test(tc, a_partition_that_stands_still_is_named);
     tcase_add_test(tc, a_conflict_is_named);
     suite_add_tcase(suite, tc);
     return test_main(suite);

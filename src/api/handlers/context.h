@@ -2,13 +2,24 @@
  *
  * Thread:  a handler runs on the api thread. A query runs on a query thread, or on the api thread
  *          if its pool has an inline context. It uses only the options, seen_complete_ms,
- *          add_metrics and the data of its request.
+ *          stalls, add_metrics and the data of its request.
  * Units:   _ms of struct tb_api: milliseconds of the monotonic clock; other times: Unix
  *          milliseconds. */
 #pragma once
 #include "api/handlers/options.h"
 #include "api/http/allowlists.h"
 #include "api/notify/waiters.h"
+
+/* The configuration allows no more. */
+#define TB_PARTITIONS_MAX 256
+/* Where the view has stood still, by partition, as far as queries have looked. */
+struct tb_stalls {
+    pthread_mutex_t lock;
+    struct tb_stall {
+        int64_t next, lag; /* the view's next offset, and what it lacks */
+        int64_t since_ms;  /* it was seen there first; 0: it lacks nothing */
+    } partitions[TB_PARTITIONS_MAX];
+};
 
 struct tb_api {
     struct tb_api_options options;
@@ -19,8 +30,9 @@ struct tb_api {
     struct tb_waiters waiters;
     _Atomic int64_t
         seen_complete_ms; /* Unix time when a query last saw a complete view; 0: never */
-    int64_t now_ms;       /* of the current round of the loop */
-    int64_t drain_ms;     /* the process stops: requests are answered until then; 0: it does not */
+    struct tb_stalls stalls;
+    int64_t now_ms;   /* of the current round of the loop */
+    int64_t drain_ms; /* the process stops: requests are answered until then; 0: it does not */
     /* Writes the metrics of routes and WebSockets, which handlers do not see. Any thread. */
     void (*add_metrics)(const struct tb_api *api, struct tb_buf *out);
 };
@@ -101,8 +113,6 @@ void tb_nodes_metrics(const struct tb_api *api, struct tb_arena *arena, struct t
 void tb_rebuild_metrics(const struct tb_api *api, struct tb_arena *arena, struct tb_buf *out);
 void tb_process_metrics(struct tb_buf *out); /* memory, CPU time and files of this process */
 
-/* The configuration allows no more. */
-#define TB_PARTITIONS_MAX 256
 /* How far outbox and view are, read now. */
 struct tb_view_progress {
     /* Of an edge; zero on a central. */
@@ -132,3 +142,9 @@ TB_CHECKED enum tb_code tb_view_progress_read(struct tb_api *api,
                                               const struct tb_query_context *context,
                                               struct tb_view_progress *ret_progress,
                                               struct tb_error *err);
+
+/* stalls.c. Called with all that is read of the progress. */
+void tb_stalls_note(struct tb_api *api, const struct tb_view_progress *progress);
+/* For how long the partition has not moved on that stands still longest, in milliseconds; 0: none
+ * stands still for a minute. */
+int64_t tb_stalls_longest(struct tb_api *api, int32_t *ret_partition, int64_t *ret_lag);

@@ -311,6 +311,19 @@ static bool check_snapshots(struct tb_api *api, const struct tb_query_context *c
     return add_check(results, "snapshots", missing[0] == '\0', detail);
 }
 
+/* Nothing has failed, and yet the view does not move on. Call it after the progress was read. */
+static bool check_progress(struct tb_api *api, struct tb_buf *results)
+{
+    int32_t partition = 0;
+    int64_t lag = 0, ms = tb_stalls_longest(api, &partition, &lag);
+    char detail[160];
+
+    snprintf(detail, sizeof detail,
+             "partition %d stands still for %lld s: the view lacks %lld of its events",
+             (int)partition, (long long)(ms / 1000), (long long)lag);
+    return add_check(results, "progress", ms == 0, detail);
+}
+
 static void reply_health(struct tb_reply *reply, bool ok, const struct tb_buf *results)
 {
     struct tb_buf *out = &reply->answer.body;
@@ -356,6 +369,7 @@ enum tb_code tb_health_query(struct tb_api *api, const struct tb_query_context *
         } else
             ok &= check_events(api, context, &results);
         ok &= check_consumer(api, &results);
+        ok &= check_progress(api, &results);
     }
     reply_health(reply, ok, &results);
     return TB_OK;

@@ -98,6 +98,18 @@ static void add_resend(const struct tb_query_context *context, struct tb_buf *ou
                         resend.sent);
 }
 
+static void add_stalls(struct tb_api *api, struct tb_buf *out)
+{
+    int32_t partition;
+    int64_t lag;
+
+    tb_metric_head(out, "tillbox_view_stalled_seconds", "gauge",
+                   "For how long the view has applied nothing of a partition of which it lacks "
+                   "events; 0: less than a minute.");
+    tb_metric_seconds_from_ms(out, "tillbox_view_stalled_seconds", "",
+                              tb_stalls_longest(api, &partition, &lag));
+}
+
 static void add_progress(struct tb_api *api, const struct tb_query_context *context,
                          struct tb_buf *out)
 {
@@ -111,6 +123,7 @@ static void add_progress(struct tb_api *api, const struct tb_query_context *cont
     if (api->options.central)
         add_generations(api, out, &progress);
     add_freshness(api, out, &progress);
+    add_stalls(api, out);
     if (progress.lag_known && progress.reads_any)
         tb_metric_gauge(out, "tillbox_log_records",
                         "Records in the partitions that are read here.", progress.log_records);

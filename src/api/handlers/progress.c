@@ -94,6 +94,7 @@ enum tb_code tb_view_progress_read(struct tb_api *api, const struct tb_query_con
                                          &progress.view_outbox, err));
     }
     read_lag(&api->options, context, &progress);
+    tb_stalls_note(api, &progress);
     progress.complete_ms = complete_through(api, &progress, now_ms);
     *ret_progress = progress;
     return TB_OK;
