@@ -6,11 +6,9 @@ every order once.
 import re
 
 from central_process import Central, Feed, check_orders, check_sums, everything_read
-from kafka_service import Kafka, Mongo
+from kafka_service import TOPIC, TOPICS, Kafka, Mongo
 from tillbox_e2e import check, eventually, run, scratch
 
-TOPIC = "order-events"
-TOPICS = "org.apache.kafka.tools.TopicCommand"
 ORDERS = 120
 
 

@@ -7,7 +7,7 @@ import sqlite3
 import time
 
 from central_process import Central, everything_read, verify
-from kafka_service import Kafka, Mongo
+from kafka_service import TOPIC, Kafka, Mongo
 from shop import all_delivered, till
 from tillbox_e2e import check, order_body, run, scratch
 
@@ -51,7 +51,7 @@ def test():
                 status, said = verify(central, edge)
                 check(status == 0, f"verify ends with {status}:\n{said}")
                 check(f"same\t{ORDERS}\n" in said, said)
-            check(len(kafka.records("order-events")) == ORDERS, "the broker removed some")
+            check(len(kafka.records(TOPIC)) == ORDERS, "the broker removed some")
 
 
 run(test)

@@ -10,7 +10,7 @@ import signal
 import time
 
 from central_process import SESSION, Central, Feed, check_sums, everything_read, verify
-from kafka_service import Kafka, Mongo
+from kafka_service import Kafka, Mongo, mongo_name, part
 from shop import Seller, Watcher, all_delivered, till
 from tillbox_e2e import check, eventually, run, scratch
 
@@ -30,12 +30,10 @@ def sell_for(seconds, *sellers):
                "everybody sells on")
 
 
-def disturb(kafka, mongo, one, two, *sellers):
-    for central in (one, two, one, two):
-        sell_for(1.5, *sellers)
-        central.kill()
-        sell_for(1, *sellers)
-        central.start(ready=False)
+@part
+def disturb_servers(kafka, mongo, *sellers):
+    for server in (kafka, mongo):
+        server.must_be_own("is killed")
     mongo.freeze()  # longer than the timeout of a query
     sell_for(frozen(12), *sellers)
     mongo.thaw()
@@ -52,6 +50,15 @@ def disturb(kafka, mongo, one, two, *sellers):
     sell_for(2, *sellers)
     kafka.start()
     sell_for(5, *sellers)
+
+
+def disturb(kafka, mongo, one, two, *sellers):
+    for central in (one, two, one, two):
+        sell_for(1.5, *sellers)
+        central.kill()
+        sell_for(1, *sellers)
+        central.start(ready=False)
+    disturb_servers(kafka, mongo, *sellers)
     one.process.send_signal(signal.SIGSTOP)
     everything_read_by(two)  # the group has removed it
     sell_for(frozen(1), *sellers)
@@ -116,15 +123,18 @@ def leaves_at_once(one, two):
     two.stop()
 
 
+@part
 def killed_between(folder, kafka, mongo):
     """The broker freezes while the central writes to MongoDB. When the central dies, none of this
     is committed."""
+    kafka.must_be_own("is frozen")
     feed = Feed(kafka.address, orders=1500, seed=21, node="till9").finish()
-    options = ("--kafka-group", "between", "--mongo-database", "between")
+    database = mongo_name("between")
+    options = ("--kafka-group", "between", "--mongo-database", database)
     central = Central(folder, "between", kafka.address, mongo.uri, *options, **SESSION)
 
     def written():
-        return mongo.command({"count": "orders"}, "between")[0]["n"]
+        return mongo.command({"count": "orders"}, database)[0]["n"]
 
     with central:
         eventually(lambda: written() > 0, "something is written")

@@ -4,7 +4,7 @@ import os
 import pathlib
 import subprocess
 
-from kafka_service import Failed, topic_ends
+from kafka_service import DATABASE, GROUP, TOPIC, Failed, Kafka, topic_ends
 from tillbox_e2e import Edge, check, eventually
 
 # The group notices a dead member after 6 s instead of 45.
@@ -12,17 +12,21 @@ SESSION = {"TILLBOX_KAFKA_CONSUMER_SESSION_TIMEOUT_MS": "6000",
            "TILLBOX_KAFKA_CONSUMER_HEARTBEAT_INTERVAL_MS": "1000"}
 
 
-# The group notices a killed member after 2 s. The broker must allow it: its default minimum is 6 s.
-BROKER_OF_SHORT_SESSIONS = "group.min.session.timeout.ms=1000\n"
-SHORT_SESSION = {"TILLBOX_KAFKA_CONSUMER_SESSION_TIMEOUT_MS": "2000",
-                 "TILLBOX_KAFKA_CONSUMER_HEARTBEAT_INTERVAL_MS": "400"}
+# The group notices a killed member after 2 s. The broker must allow it: its default minimum is 6 s,
+# which a broker that is not ours may have.
+BROKER_OF_SHORT_SESSIONS = "" if Kafka.given else "group.min.session.timeout.ms=1000\n"
+SHORT_SESSION = SESSION if Kafka.given else {
+    "TILLBOX_KAFKA_CONSUMER_SESSION_TIMEOUT_MS": "2000",
+    "TILLBOX_KAFKA_CONSUMER_HEARTBEAT_INTERVAL_MS": "400"}
+NAMES = {"TILLBOX_KAFKA_TOPIC": TOPIC, "TILLBOX_KAFKA_GROUP": GROUP,
+         "TILLBOX_MONGO_DATABASE": DATABASE}
 
 
 class Central(Edge):
     """A tillbox-central; its diagnostics go to FOLDER/NAME.err."""
 
     def __init__(self, folder, name, kafka, mongo_uri, *flags, **env):
-        super().__init__(pathlib.Path(folder) / name, *flags, **env)
+        super().__init__(pathlib.Path(folder) / name, *flags, **(NAMES | env))
         self.name, self.kafka, self.uri = name, kafka, mongo_uri
 
     def command(self):
@@ -63,7 +67,8 @@ class Feed:
         check(program, "TILLBOX_FEED_EVENTS names no feed_events")
         self.expected, self.sent = {}, None
         self.process = subprocess.Popen(
-            [program, kafka, *(f"{key}={value}" for key, value in options.items())],
+            [program, kafka, f"topic={TOPIC}",
+             *(f"{key}={value}" for key, value in options.items())],
             stdout=subprocess.PIPE, text=True)
 
     def finish(self):
@@ -85,7 +90,7 @@ def everything_read(*centrals, seconds=120, partitions=6):
     """Waits until each partition is assigned to one central, each central has its share, and all
     records that the broker has now are read. A central learns a partition's end from what it
     fetches: until then it may tell no lag, so the broker is asked."""
-    parts, ends = {}, topic_ends(centrals[0].kafka, "order-events")
+    parts, ends = {}, topic_ends(centrals[0].kafka, TOPIC)
 
     def caught_up():
         for central in centrals:

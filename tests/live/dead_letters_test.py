@@ -13,7 +13,7 @@ import subprocess
 import time
 
 from central_process import Central, check_sums, everything_read, verify
-from kafka_service import Kafka, Mongo
+from kafka_service import TOPIC, Kafka, Mongo
 from shop import all_delivered, spoil, till
 from tillbox_e2e import (ADDRESS, change_db, check, check_unknown_told, eventually, order_body, run,
                          scratch, sell_moved, sell_shipped)
@@ -109,7 +109,7 @@ def dead_again(central, kafka, found):
     eventually(lambda: all(attempts == 2 for *_, attempts, _ in letters(central).values()),
                "each has died twice", pause=0.2)
     check(letters(central).keys() == found.keys(), "they are others")
-    check(len(kafka.records("order-events.DLT")) == 2 * len(found), "deaths in the topic")
+    check(len(kafka.records(f"{TOPIC}.DLT")) == 2 * len(found), "deaths in the topic")
     # The damaged ones cannot be applied, so nothing follows by itself.
 
 

@@ -8,7 +8,7 @@ import os
 import subprocess
 
 from central_process import Central, everything_read
-from kafka_service import Kafka, Mongo
+from kafka_service import TOPIC, Kafka, Mongo, part
 from shop import all_delivered, spoil, till
 from tillbox_e2e import Lost, check, eventually, order_body, run, scratch
 
@@ -95,11 +95,11 @@ def check_pages(process):
 
 
 def check_traces(kafka, edge, order):
-    traces = kafka.traces("order-events")
+    traces = kafka.traces(TOPIC)
     with edge.client() as client:
         check(client.ask("GET", f"/orders/{order}?minVersion=2&wait=30s").status == 200, "no order")
     check(sorted(traces.values()) == [TRACE.format(n) for n in (1, 2, 3)], f"traces: {traces}")
-    dead = kafka.traces("order-events.DLT")
+    dead = kafka.traces(f"{TOPIC}.DLT")
     check(list(dead.values()) == [TRACE.format(3)], f"of a dead letter: {dead}")
     check(dead.keys() <= traces.keys(), "it is another event")
 
@@ -114,6 +114,12 @@ def locked_out(folder, kafka, mongo):
         check_pages(central)
         central.stop()
         check_quiet(central)
+
+
+@part
+def broker_is_missed(kafka, central):
+    kafka.kill()
+    eventually(lambda: "problem" in central.status(), "the broker is missed")
 
 
 def test():
@@ -132,8 +138,7 @@ def test():
         letters(central, "replay", letter)
         letters(central, "drop", letter)
         locked_out(folder, kafka, mongo)
-        kafka.kill()
-        eventually(lambda: "problem" in central.status(), "the broker is missed")
+        broker_is_missed(kafka, central)
         for process in (edge, central):
             check_pages(process)
             process.stop()

@@ -9,14 +9,13 @@ import json
 import threading
 import time
 
-import kafka_service  # noqa: F401  finds tillbox_e2e
-from kafka_service import Kafka
+from kafka_service import TOPIC, Kafka
 from tillbox_e2e import Edge, Lost, check, eventually, order_body, read_db, run, scratch
 
 FLAGS = ("--log", "kafka", "--create-topics")
 # Short retry intervals; the defaults are meant for ten thousand tills.
 SETTINGS = {"TILLBOX_LINK_OFFLINE_AFTER": "2s", "TILLBOX_LINK_RETRY_MAX": "2s",
-            "TILLBOX_LINK_FIRST_RETRY_SPREAD": "1s"}
+            "TILLBOX_LINK_FIRST_RETRY_SPREAD": "1s", "TILLBOX_KAFKA_TOPIC": TOPIC}
 
 
 class Seller(threading.Thread):
@@ -75,7 +74,7 @@ def nothing_pending(edge):
 def check_topic(kafka, store):
     """Without duplicates, the topic's events are the store's."""
     versions, ids = collections.defaultdict(int), set()
-    for _, _, key, event, version in kafka.records("order-events"):
+    for _, _, key, event, version in kafka.records(TOPIC):
         ids.add(event)
         check(int(version) <= versions[key] + 1, f"{key}: version {version} came too early")
         versions[key] = max(versions[key], int(version))

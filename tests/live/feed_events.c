@@ -1,8 +1,8 @@
-/* feed_events BROKERS [key=value ...]: sends the events of random orders to the topic
- * order-events, as edges would. First it prints a line for each order: its id, the version that
- * the view must have in the end, and its document, separated by blanks. When all records are
- * acknowledged it prints "sent N".
+/* feed_events BROKERS [key=value ...]: sends the events of random orders, as edges would. First it
+ * prints a line for each order: its id, the version that the view must have in the end, and its
+ * document, separated by blanks. When all records are acknowledged it prints "sent N".
  *
+ *   topic=order-events
  *   seed=1      seed of the random histories
  *   orders=100  number of orders
  *   node=till1  ce_source of the events
@@ -17,12 +17,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define TOPIC "order-events"
 #define ACKS_MAX 256
 #define WAIT_MS 30000
 
 struct feed {
-    const char *brokers, *node;
+    const char *brokers, *topic, *node;
     int64_t seed, orders, rate, lost, repeat, poison, from;
     struct tb_log_writer *writer;
     struct history history;
@@ -50,10 +49,13 @@ static void read_args(struct feed *feed, int argc, char **argv)
         fputs("usage: feed_events BROKERS [key=value ...]\n", stderr);
         exit(2);
     }
-    *feed = (struct feed){.brokers = argv[1], .node = "till1", .seed = 1, .orders = 100};
+    *feed = (struct feed){
+        .brokers = argv[1], .topic = "order-events", .node = "till1", .seed = 1, .orders = 100};
     for (int i = 2; i < argc; i++) {
         if (strncmp(argv[i], "node=", 5) == 0)
             feed->node = argv[i] + 5;
+        if (strncmp(argv[i], "topic=", 6) == 0)
+            feed->topic = argv[i] + 6;
         for (size_t n = 0; n < sizeof numbers / sizeof *numbers; n++) {
             size_t len = strlen(numbers[n].key);
 
@@ -210,7 +212,7 @@ int main(int argc, char **argv)
     print_expected(&feed);
     const struct tb_log_kafka_options options = {
         .brokers = feed.brokers, .client_id = "feed_events", .clock = &tb_clock_system};
-    if (tb_log_kafka_writer(&options, TOPIC, &feed.writer, &err) != TB_OK)
+    if (tb_log_kafka_writer(&options, feed.topic, &feed.writer, &err) != TB_OK)
         give_up("writer", &err);
     send_all(&feed);
     printf("sent %zu\n", feed.sent);

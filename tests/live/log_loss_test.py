@@ -6,15 +6,14 @@ as too large arrives once the topic's limit is raised.
 import json
 import secrets
 
-import kafka_service  # noqa: F401  finds tillbox_e2e
-from kafka_service import Kafka
+from kafka_service import TOPIC, TOPICS, Kafka
 from tillbox_e2e import Edge, check, eventually, order_body, read_db, run, scratch
 
 FLAGS = ("--log", "kafka", "--create-topics")
-SETTINGS = {"TILLBOX_LINK_OFFLINE_AFTER": "2s", "TILLBOX_LINK_RETRY_MAX": "2s",
+SETTINGS = {"TILLBOX_KAFKA_TOPIC": TOPIC,
+            "TILLBOX_LINK_OFFLINE_AFTER": "2s", "TILLBOX_LINK_RETRY_MAX": "2s",
             "TILLBOX_LINK_FIRST_RETRY_SPREAD": "0s", "TILLBOX_LINK_RESEND_RATE": "500",
             "TILLBOX_KAFKA_PROPERTIES_TOPIC_METADATA_REFRESH_INTERVAL_MS": "1000"}
-TOPICS = "org.apache.kafka.tools.TopicCommand"
 CONFIGS = "kafka.admin.ConfigCommand"
 
 
@@ -35,7 +34,7 @@ def sell(edge, first, count):
 def has_all(kafka, store):
     """Every event of the store is in the topic, and each order's events are in order."""
     ids, versions = set(), {}
-    for _, _, key, event, version in kafka.records("order-events"):
+    for _, _, key, event, version in kafka.records(TOPIC):
         check(int(version) <= versions.get(key, 0) + 1, f"{key}: version {version} is too early")
         versions[key] = max(versions.get(key, 0), int(version))
         ids.add(event)
@@ -48,7 +47,7 @@ def is_whole(edge, kafka, store, what):
 
 
 def remove_topic(kafka):
-    kafka.tool(TOPICS, "--delete", "--topic", "order-events")
+    kafka.tool(TOPICS, "--delete", "--topic", TOPIC)
 
 
 def set_offline(edge, offline):
@@ -83,14 +82,14 @@ def has_all_quietly(kafka, store):
 
 
 def by_hand(edge, kafka):
-    before = len(kafka.records("order-events"))
+    before = len(kafka.records(TOPIC))
     reply = edge.ask("POST", "/resend", None)
     check(reply.status == 202, repr(reply))
-    eventually(lambda: len(kafka.records("order-events")) >= before + 40, "all is sent again")
+    eventually(lambda: len(kafka.records(TOPIC)) >= before + 40, "all is sent again")
 
 
 def parked_and_unparked(edge, kafka, store):
-    kafka.tool(CONFIGS, "--entity-type", "topics", "--entity-name", "order-events", "--alter",
+    kafka.tool(CONFIGS, "--entity-type", "topics", "--entity-name", TOPIC, "--alter",
                "--add-config", "max.message.bytes=4000")
     body = order_body(900)
     body["lines"] = [dict(body["lines"][0], sku=f"SKU-{n}", name=secrets.token_hex(75)) for n in range(100)]
@@ -102,7 +101,7 @@ def parked_and_unparked(edge, kafka, store):
     check([one["orderId"] for one in listed] == [reply.json()["orderId"]], json.dumps(listed))
     health = edge.ask("GET", "/healthz")
     check(health.status == 503 and "link parked" in str(health.body), repr(health))
-    kafka.tool(CONFIGS, "--entity-type", "topics", "--entity-name", "order-events", "--alter",
+    kafka.tool(CONFIGS, "--entity-type", "topics", "--entity-name", TOPIC, "--alter",
                "--delete-config", "max.message.bytes")
     check(edge.ask("POST", "/link/unpark", None).status == 202, "not asked for")
     eventually(lambda: status(edge)["parked"] == 0, "nothing is parked")
@@ -115,7 +114,7 @@ def test():
         with Edge(folder / "till", *FLAGS, "--kafka-brokers", kafka.address, **SETTINGS) as edge:
             sell(edge, 1, 30)
             is_whole(edge, kafka, store, "the first orders")
-            described = kafka.tool(TOPICS, "--describe", "--topic", "order-events")
+            described = kafka.tool(TOPICS, "--describe", "--topic", TOPIC)
             check("LogAppendTime" in described and "retention.ms=-1" in described, described)
             lost_while_away(edge, kafka, store)
             lost_over_a_kill(edge, kafka, store)

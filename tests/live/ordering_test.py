@@ -15,7 +15,7 @@ import time
 
 from central_process import (BROKER_OF_SHORT_SESSIONS, SHORT_SESSION, Central, everything_read,
                              verify)
-from kafka_service import Kafka, Mongo
+from kafka_service import TOPIC, Kafka, Mongo
 from shop import Worker, all_delivered, till
 from tillbox_e2e import Lost, check, eventually, order_body, read_db, run, scratch
 
@@ -175,7 +175,7 @@ def check_log(kafka, *edges):
     place = {event: (order, version, edge.data.name, row) for edge in edges
              for row, (order, version, event) in enumerate(outbox(edge))}
     part_of, last, rows, seen = {}, {}, {}, set()
-    for partition, _, key, event, _ in kafka.records("order-events"):
+    for partition, _, key, event, _ in kafka.records(TOPIC):
         order, version, node, row = place[event]
         check(part_of.setdefault(key, partition) == partition, f"{key} is in two partitions")
         check(part_of.setdefault(order, partition) == partition, f"{order} is in two partitions")
@@ -218,7 +218,7 @@ def test():
         for shop in shops:
             shop.take()
         all_delivered(*edges)
-        records = kafka.records("order-events")
+        records = kafka.records(TOPIC)
         for shop in shops:
             shop.find_partitions(records)
         began = time.monotonic()

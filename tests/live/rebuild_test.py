@@ -11,7 +11,7 @@ import subprocess
 import time
 
 from central_process import SESSION, Central, check_sums, everything_read, verify
-from kafka_service import Kafka, Mongo
+from kafka_service import Kafka, Mongo, part, with_options
 from shop import Seller, Worker, all_delivered, till
 from tillbox_e2e import Failed, check, eventually, run, scratch
 
@@ -20,7 +20,7 @@ from tillbox_e2e import Failed, check, eventually, run, scratch
 BEFORE, RATE_BEFORE, RATE, KILLS = 150, 15, 4, 3
 READ_PAUSE_SECONDS = 0.02  # a rebuild has what orders and reads leave of the processors
 PARTITIONS = 8  # more than the limit of a node's own log
-AWAY_SOON = "/?socketTimeoutMS=5000&serverSelectionTimeoutMS=2000"  # the test waits for it twice
+AWAY_SOON = "socketTimeoutMS=5000&serverSelectionTimeoutMS=2000"  # the test waits for it twice
 TRIES = 5
 ENDS = ("done", "failed", "rolled-back", "cancelled", "none")
 
@@ -236,8 +236,10 @@ def away_in_the_middle(mongo, one, other, reader):
     return True
 
 
+@part
 def mongo_is_away(mongo, sellers, one, other):
     """The rebuild continues by itself, and no read is wrong."""
+    mongo.must_be_own("is frozen and killed")
     for seller in sellers:
         seller.rate = 3  # orders that are sold meanwhile are applied before the switch
     with Reader(sellers, [one, other], 3, may_be_away=True) as reader:
@@ -261,9 +263,9 @@ def nothing_is_left(mongo):
 def test():
     topics = {"TILLBOX_KAFKA_PARTITIONS": str(PARTITIONS)}
     with scratch() as folder, Kafka(folder / "kafka") as kafka, Mongo(folder / "mongo") as mongo, \
-            Central(folder, "hq1", kafka.address, mongo.uri + AWAY_SOON, "--create-topics",
+            Central(folder, "hq1", kafka.address, with_options(mongo.uri, AWAY_SOON), "--create-topics",
                     **SESSION, **topics) as one, \
-            Central(folder, "hq2", kafka.address, mongo.uri + AWAY_SOON, "--create-topics",
+            Central(folder, "hq2", kafka.address, with_options(mongo.uri, AWAY_SOON), "--create-topics",
                     **SESSION, **topics) as other, \
             till(folder, "till1", kafka.address, **topics) as here, \
             till(folder, "till2", kafka.address, **topics) as there:

@@ -8,10 +8,9 @@ import re
 
 from central_process import (BROKER_OF_SHORT_SESSIONS, SHORT_SESSION, Central, Feed, check_orders,
                              check_sums, everything_read)
-from kafka_service import Kafka, Mongo
+from kafka_service import TOPIC, Kafka, Mongo
 from tillbox_e2e import check, eventually, run, scratch
 
-TOPIC = "order-events"
 EVERYTHING = 1000000
 CLEAN = {"orders": 700, "repeat": 3, "seed": 31}
 # Some orders lose an event, so that later ones die of a gap; some records are no events.

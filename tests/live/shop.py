@@ -3,6 +3,7 @@ import random
 import threading
 import time
 
+from kafka_service import TOPIC
 from tillbox_e2e import Edge, Lost, change_db, check, eventually, order_body
 
 # Short retry intervals; the defaults are meant for ten thousand tills.
@@ -13,7 +14,7 @@ LINK = {"TILLBOX_LINK_OFFLINE_AFTER": "2s", "TILLBOX_LINK_RETRY_MAX": "2s",
 def till(folder, name, kafka, **env):
     """An edge with this name that sends its orders to Kafka."""
     return Edge(folder / name, "--node", name, "--log", "kafka", "--kafka-brokers", kafka,
-                "--create-topics", **(LINK | env))
+                "--create-topics", **({"TILLBOX_KAFKA_TOPIC": TOPIC} | LINK | env))
 
 
 class Worker(threading.Thread):

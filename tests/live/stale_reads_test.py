@@ -6,10 +6,10 @@ arrive several times.
 import os
 
 from central_process import Central, Feed, add_order, everything_read
-from kafka_service import Kafka, Mongo
+from kafka_service import Kafka, Mongo, with_options
 from tillbox_e2e import check, run, scratch
 
-READS_ELSEWHERE = "/?replicaSet=rs0&readPreference=secondaryPreferred"
+READS_ELSEWHERE = "replicaSet=rs0&readPreference=secondaryPreferred"
 
 
 def row(counts):
@@ -28,22 +28,28 @@ def counted_once(central, mongo, expected):
     check(kept == by_day, f"{kept} is kept, the orders make {by_day}")
 
 
+def answers_are_right(mongo, kafka, one):
+    expected = Feed(kafka.address, orders=300, repeat=3, seed=41).finish().expected
+    everything_read(one)
+    counted_once(one, mongo, expected)
+    for order, (version, document) in expected.items():
+        for query in (f"?minVersion={version}", f"?minVersion={version}&wait=5s"):
+            reply = one.ask("GET", f"/orders/{order}{query}")
+            check(reply.status == 200 and reply.json() == document, f"{order}{query}: {reply}")
+    order = next(iter(expected))
+    check(one.ask("GET", f"/orders/{order}").status == 404, "an order came from the primary")
+    check(one.orders() == {}, "a list came from the primary")
+    check(one.ask("GET", "/healthz").status == 200, "something is wrong")
+
+
 def test():
     os.environ["TB_MONGO_REPLICA_SET"] = "yes"
-    with scratch() as folder, Kafka(folder / "kafka") as kafka, Mongo(folder / "mongo") as mongo, \
-            Central(folder, "one", kafka.address, mongo.uri + READS_ELSEWHERE,
-                    "--create-topics") as one:
-        expected = Feed(kafka.address, orders=300, repeat=3, seed=41).finish().expected
-        everything_read(one)
-        counted_once(one, mongo, expected)
-        for order, (version, document) in expected.items():
-            for query in (f"?minVersion={version}", f"?minVersion={version}&wait=5s"):
-                reply = one.ask("GET", f"/orders/{order}{query}")
-                check(reply.status == 200 and reply.json() == document, f"{order}{query}: {reply}")
-        order = next(iter(expected))
-        check(one.ask("GET", f"/orders/{order}").status == 404, "an order came from the primary")
-        check(one.orders() == {}, "a list came from the primary")
-        check(one.ask("GET", "/healthz").status == 200, "something is wrong")
+    with scratch() as folder, Mongo(folder / "mongo") as mongo:
+        mongo.must_be_own("has a secondary without data")
+        with Kafka(folder / "kafka") as kafka, \
+                Central(folder, "one", kafka.address, with_options(mongo.uri, READS_ELSEWHERE),
+                        "--create-topics") as one:
+            answers_are_right(mongo, kafka, one)
 
 
 run(test)

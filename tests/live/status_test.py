@@ -8,11 +8,11 @@ import re
 import time
 
 from central_process import (BROKER_OF_SHORT_SESSIONS, SHORT_SESSION, Central, everything_read)
-from kafka_service import Kafka, Mongo
+from kafka_service import GROUP, TOPIC, Kafka, Mongo, part
 from shop import Seller, Worker, all_delivered, till
 from tillbox_e2e import Lost, check, eventually, read_db, run, scratch
 
-GROUP, TOPIC, PARTITIONS = "tillbox-central", "order-events", 6
+PARTITIONS = 6
 SAMPLE = re.compile(r"^(\w+)(\{[^}]*\})? (\S+)$", re.M)
 
 
@@ -152,6 +152,7 @@ def sell_some(edge, orders):
         seller.finish()
 
 
+@part
 def stuck_is_seen(kafka, mongo, edge, central):
     """The database is down: lag equals the broker's, age grows, and /readyz gives the reason."""
     mongo.kill()
@@ -178,6 +179,7 @@ def idle_again(edge, central):
     eventually(lambda: central.ask("GET", "/readyz").status == 200, "/readyz is 200")
 
 
+@part
 def unknown_is_absent(kafka, edge, central):
     """The broker is down: the lag is unknown at the centre, and the till's numbers are known."""
     kafka.kill()

@@ -2,9 +2,12 @@
  * end, a line for each: partition, offset, key, ce_id, ce_orderversion, traceparent, separated
  * by blanks; - for a missing value.
  *
+ * topic_dump BROKERS TOPIC records: prints them as put_records takes them.
+ *
  * topic_dump BROKERS TOPIC ends: prints partition and end for each partition; nothing if there is
  * no such topic. */
 #include <librdkafka/rdkafka.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,9 +99,37 @@ static void print_header(const rd_kafka_message_t *message, const char *name)
     printf(" %.*s", (int)size, (const char *)value);
 }
 
+static void print_record(const rd_kafka_message_t *message)
+{
+    printf("%d %lld %.*s", (int)message->partition, (long long)message->offset,
+           (int)message->key_len, (const char *)message->key);
+    print_header(message, "ce_id");
+    print_header(message, "ce_orderversion");
+    print_header(message, "traceparent");
+    putchar('\n');
+}
+
+static void print_whole(const rd_kafka_message_t *message)
+{
+    rd_kafka_headers_t *headers = NULL;
+    const char *name;
+    const void *value;
+    size_t size;
+
+    printf("%d\t%lld\t%.*s\t%.*s", (int)message->partition,
+           (long long)rd_kafka_message_timestamp(message, NULL), (int)message->key_len,
+           (const char *)message->key, (int)message->len, (const char *)message->payload);
+    if (!rd_kafka_message_headers(message, &headers)) {
+        for (size_t i = 0; !rd_kafka_header_get_all(headers, i, &name, &value, &size); i++)
+            printf("\t%s\t%.*s", name, (int)size, (const char *)value);
+    }
+    putchar('\n');
+}
+
 int main(int argc, char **argv)
 {
     rd_kafka_t *consumer = argc >= 3 ? open_consumer(argv[1]) : NULL;
+    bool whole = argc == 4 && !strcmp(argv[3], "records");
     int left = 0;
 
     if (consumer && argc == 4 && !strcmp(argv[3], "ends"))
@@ -118,14 +149,8 @@ int main(int argc, char **argv)
         }
         if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)
             left--;
-        if (!message->err) {
-            printf("%d %lld %.*s", (int)message->partition, (long long)message->offset,
-                   (int)message->key_len, (const char *)message->key);
-            print_header(message, "ce_id");
-            print_header(message, "ce_orderversion");
-            print_header(message, "traceparent");
-            putchar('\n');
-        }
+        if (!message->err)
+            (whole ? print_whole : print_record)(message);
         rd_kafka_message_destroy(message);
     }
     rd_kafka_consumer_close(consumer);

@@ -89,7 +89,7 @@ static enum tb_code place_first(struct placed_reader *reader, int32_t partition,
         return begin_log(reader, partition, "the group's offset is not of this log", err);
     }
     TB_TRY(begin_generation(reader, partition, range->committed, false,
-                            "taken over from the group's committed offset", err));
+                            "taken over from an earlier build, at the group's offset", err));
     TB_TRY(from->ops->seek(from, partition, range->committed, err));
     tb_placed_enter(reader, part, PLACED);
     part->was_placed = true;

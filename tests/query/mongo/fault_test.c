@@ -200,11 +200,7 @@ int main(void)
     TCase *tc = tcase_create("faults");
     int status;
 
-    mongo_server_begin();
-    if (!mongo_server_is_ours()) {
-        fprintf(stderr, "the server was not started by this test: it is not killed\n");
-        return 77;
-    }
+    mongo_server_begin_own();
     mongo_server_limits(
         "serverSelectionTimeoutMS=1000&socketTimeoutMS=2000&connectTimeoutMS=1000");
     tcase_add_checked_fixture(tc, setup, teardown);

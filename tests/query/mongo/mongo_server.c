@@ -37,7 +37,7 @@ static void read_address(const char *dir)
 
 void mongo_server_begin(void)
 {
-    const char *given = getenv("TB_MONGO_URI"), *shared = getenv("TB_MONGO_DIR");
+    const char *given = getenv("TILLBOX_TEST_MONGO"), *shared = getenv("TB_MONGO_DIR");
     int status;
 
     if (given) {
@@ -68,12 +68,20 @@ void mongo_server_begin(void)
     read_address(server.dir);
 }
 
+void mongo_server_begin_own(void)
+{
+    if (getenv("TILLBOX_TEST_MONGO")) {
+        fputs("skipped: it needs a server that this test starts\n", stderr);
+        exit(77);
+    }
+    unsetenv("TB_MONGO_DIR");
+    mongo_server_begin();
+}
+
 void mongo_server_begin_set(void)
 {
-    unsetenv("TB_MONGO_URI");
-    unsetenv("TB_MONGO_DIR");
     setenv("TB_MONGO_REPLICA_SET", "yes", 1);
-    mongo_server_begin();
+    mongo_server_begin_own();
 }
 
 void mongo_server_end(void)

@@ -1,7 +1,8 @@
 /* The MongoDB-compatible server of a test program. By default the program starts a server of its
  * own with tests/services/service.sh, and may kill and restart it. If $TB_MONGO_DIR is set, it is
  * the folder of a server that several programs share (tests/services/CMakeLists.txt). If
- * $TB_MONGO_URI is set, it is the address of any other server. A program must not stop these two.
+ * $TILLBOX_TEST_MONGO is set, it is the URI of any other server. A program must not stop these
+ * two.
  *
  * Thread:  the main thread, before Check forks; mongo_server_do also in a test.
  * Errors:  the program ends with 77 if there is no server, with 1 on other failures. */
@@ -10,8 +11,9 @@
 #include "support/support.h"
 #include <mongoc/mongoc.h>
 
-void mongo_server_begin(void); /* call it first in main */
-/* The same, but a server of its own, which is the primary of a replica set. The set's secondary
+void mongo_server_begin(void);     /* call it first in main */
+void mongo_server_begin_own(void); /* a server of its own in any case, or 77 */
+/* The same, with a server that is the primary of a replica set. The set's secondary
  * answers every find with nothing. */
 void mongo_server_begin_set(void);
 void mongo_server_end(void);

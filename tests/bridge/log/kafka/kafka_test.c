@@ -1,5 +1,5 @@
 /* Goal: the log on Kafka keeps the same contract as the in-process log.
- * Method: the contract's tests against librdkafka's mock brokers or, if TB_KAFKA_BROKERS is set,
+ * Method: the contract's tests against librdkafka's mock brokers or, if TILLBOX_TEST_KAFKA is set,
  * against those brokers, each test with a topic of its own. */
 #include "bridge/log/kafka/mock.h"
 #include "bridge/log/log_conformance.h"
@@ -21,15 +21,15 @@ static void make_real_topic(struct subject *subject)
     struct tb_log_kafka_topic topic = {.name = subject->topic, .partitions = TEST_PARTITIONS};
     struct tb_error err = {0};
 
-    snprintf(subject->topic, sizeof subject->topic, "conformance-%d-%lld", (int)getpid(),
-             (long long)tb_clock_mono_us(&tb_clock_system));
+    snprintf(subject->topic, sizeof subject->topic, "tillbox-test-conformance-%d-%lld",
+             (int)getpid(), (long long)tb_clock_mono_us(&tb_clock_system));
     ck_ok(tb_log_kafka_check_topics(&subject->options, &topic, 1, true, LOG_PATIENCE_MS, &err));
 }
 
 static void *subject_make(void)
 {
     struct subject *subject = calloc(1, sizeof *subject);
-    const char *brokers = getenv("TB_KAFKA_BROKERS");
+    const char *brokers = getenv("TILLBOX_TEST_KAFKA");
 
     ck_assert_ptr_nonnull(subject);
     subject->real = brokers != NULL;
@@ -126,7 +126,7 @@ static Suite *make_suite(void)
     Suite *suite = suite_create("log_kafka");
 
     /* The mock cannot remove records. */
-    if (getenv("TB_KAFKA_BROKERS"))
+    if (getenv("TILLBOX_TEST_KAFKA"))
         kafka.cut = subject_cut;
     else
         kafka.slow = true;

@@ -14,7 +14,7 @@ const char *real_brokers(void)
     FILE *file;
 
     if (!dir)
-        return getenv("TB_KAFKA_BROKERS");
+        return getenv("TILLBOX_TEST_KAFKA");
     snprintf(path, sizeof path, "%s/address", dir);
     file = fopen(path, "r");
     ck_assert_msg(file != NULL, "no broker was started in %s", dir);
@@ -57,7 +57,7 @@ void real_topic(const struct tb_log_kafka_options *options, const char *name, in
     struct tb_log_kafka_topic topic = {.name = ret_topic, .partitions = partitions};
     struct tb_error err = {0};
 
-    snprintf(ret_topic, 64, "%.30s-%d-%lld", name, (int)getpid(),
+    snprintf(ret_topic, 64, "tillbox-test-%.20s-%d-%lld", name, (int)getpid(),
              (long long)tb_clock_mono_us(&tb_clock_system));
     ck_ok(tb_log_kafka_check_topics(options, &topic, 1, true, REAL_PATIENCE_MS, &err));
     if (message_max > 0)
