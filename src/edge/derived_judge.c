@@ -6,6 +6,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* In the marker: which file has the damage, if SQLite's check would not find it. */
+#define MARK_VIEW "view\n"
+#define MARK_LOG "log\n"
+#define MARKS_SIZE 64 /* the first marks are enough */
+
 void tb_derived_condemn(struct tb_derived_finding *finding, const char *format, ...)
 {
     va_list args;
@@ -265,6 +270,24 @@ static enum tb_code check_view(struct tb_derived_state *derived, struct tb_error
                                                                                        : code;
 }
 
+/* SQLite's check does not find a value that is damaged within its page. */
+static void condemn_marked(struct tb_derived_state *derived, const char *path)
+{
+    static const char reason[] = "it is damaged: a value in it could not be read";
+    char marks[MARKS_SIZE] = "";
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return;
+    if (read(fd, marks, sizeof marks - 1) < 0)
+        marks[0] = '\0';
+    close(fd);
+    if (strstr(marks, MARK_VIEW) && derived->view_state.existed)
+        tb_derived_condemn(&derived->view_state, "%s", reason);
+    if (strstr(marks, MARK_LOG) && derived->log_state.existed)
+        tb_derived_condemn(&derived->log_state, "%s", reason);
+}
+
 /* Reads all of log and view, but only if the process before has found damage in one of them, or
  * this one an error of reading that does not go away. */
 static enum tb_code check_pages(struct tb_derived_state *derived, struct tb_error *err)
@@ -274,6 +297,7 @@ static enum tb_code check_pages(struct tb_derived_state *derived, struct tb_erro
     marker_path(derived, path);
     if (!exists(path) && !derived->options->gives_up_reading)
         return TB_OK;
+    condemn_marked(derived, path);
     TB_TRY(check_log(derived, err));
     return check_view(derived, err);
 }
@@ -286,21 +310,34 @@ void tb_derived_remove_marker(const struct tb_derived_state *derived)
     (void)!unlink(path); /* if it stays, the next start checks again */
 }
 
+/* If it cannot be written, whoever meets the damage again tries again. */
+static void mark(const char *folder, const char *what)
+{
+    char path[TB_VIEW_PATH_SIZE], marks[MARKS_SIZE] = "";
+    int fd;
+
+    snprintf(path, sizeof path, "%s/" TB_DAMAGE_MARKER, folder);
+    fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return;
+    if (read(fd, marks, sizeof marks - 1) >= 0 && !strstr(marks, what))
+        (void)!write(fd, what, strlen(what));
+    close(fd);
+}
+
 void tb_derived_mark_damage(const char *folder, const struct tb_error *err)
 {
-    if (err->code == TB_CORRUPT && err->native != 0) /* SQLite found it */
-        tb_derived_mark(folder);
+    const char *what = err->native == TB_DB_BAD_DOCUMENT ? MARK_VIEW
+                       : err->native == TB_DB_BAD_RECORD ? MARK_LOG
+                                                         : "";
+
+    if (err->code == TB_CORRUPT && err->native != 0) /* it was found in a file */
+        mark(folder, what);
 }
 
 void tb_derived_mark(const char *folder)
 {
-    char path[TB_VIEW_PATH_SIZE];
-    int fd;
-
-    snprintf(path, sizeof path, "%s/" TB_DAMAGE_MARKER, folder);
-    fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    if (fd >= 0)
-        close(fd);
+    mark(folder, "");
 }
 
 /* A store without events has nothing in log and view. */

@@ -13,6 +13,7 @@
 #define HELD_STEP_MS 250 /* while somebody has a lock */
 #define WRITES_MS 1000
 #define READS_MS 60000
+#define POSITION_MS 2000
 /* One reading of the locks may miss one (lock_holders.h); that so many do will not happen. */
 #define READINGS_MAX 3
 
@@ -38,6 +39,9 @@ struct tb_file_watch {
     _Atomic bool stopping;
     /* Of the stepping thread: */
     int64_t next_ms; /* when the next step is due */
+    int64_t told_sequence, told_at_ms;
+    struct tb_db *store; /* owned; a reader */
+    struct tb_stmt last_row;
     struct tb_wal_backlog backlogs[TB_WAL_BACKLOGS_MAX];
     struct seen_file files[TB_WAL_BACKLOGS_MAX];
     size_t file_count;
@@ -57,6 +61,13 @@ enum tb_code tb_file_watch_new(const struct tb_file_watch_options *options,
     watch->next_ms = tb_clock_mono_ms(options->clock);
     tb_mailbox_init(&watch->mailbox, 0);
     TB_ASSERT(pthread_mutex_init(&watch->lock, NULL) == 0);
+    if (options->store_path &&
+        tb_db_open(options->store_path, TB_DB_READER, 0, &watch->store, err) != TB_OK) {
+        tb_file_watch_free(watch);
+        return err->code;
+    }
+    tb_stmt_declare(&watch->last_row, watch->store,
+                    "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'outbox'), 0)");
     *ret_watch = watch;
     return TB_OK;
 }
@@ -65,6 +76,8 @@ void tb_file_watch_free(struct tb_file_watch *watch)
 {
     if (!watch)
         return;
+    tb_stmt_finalize(&watch->last_row);
+    tb_db_close(watch->store);
     pthread_mutex_destroy(&watch->lock);
     tb_mailbox_release(&watch->mailbox);
     free(watch);
@@ -87,9 +100,10 @@ static void report(const struct noted *noted)
     if (!noted->seen)
         tb_diag(TB_DIAG_INFO, "file.free", "%s is not held up by %s any more", hold->path, who);
     else if (hold->writes)
-        tb_diag(TB_DIAG_WARN, "file.held_up",
-                "%s: %s has the write lock for %" PRId64 " s: nothing can be stored", hold->path,
-                who, hold->held_ms / 1000);
+        tb_diag(TB_DIAG_WARN, "file.held_up", "%s: %s has the write lock for %" PRId64 " s: %s",
+                hold->path, who, hold->held_ms / 1000,
+                strcmp(hold->file, TB_HOLD_STORE) == 0 ? "nothing can be stored"
+                                                       : "nothing new gets into the view");
     else
         tb_diag(TB_DIAG_WARN, "file.held_up",
                 "%s: %s reads an old state for %" PRId64
@@ -297,6 +311,37 @@ static int64_t next_wait_ms(struct tb_file_watch *watch)
     return watch->next_ms - now_ms;
 }
 
+/* Another program has put a copy into the store. The writer would find it with its next order: it
+ * looks now. Whatever else is wrong with the store shows elsewhere. */
+static void look_at_store(struct tb_file_watch *watch)
+{
+    struct tb_writer_position position;
+    struct tb_error ignored = {0};
+    bool row = false;
+
+    if (!watch->store)
+        return;
+    tb_writer_position(watch->options.writer, &position);
+    if (tb_stmt_step(&watch->last_row, &row, &ignored) == TB_OK && row &&
+        tb_stmt_int64(&watch->last_row, 0) < position.row)
+        tb_writer_suspect(watch->options.writer);
+    tb_stmt_reset(&watch->last_row);
+}
+
+static void tell_position(struct tb_file_watch *watch, int64_t now_ms)
+{
+    const struct tb_file_watch_options *options = &watch->options;
+    struct tb_writer_position position;
+
+    tb_writer_position(options->writer, &position);
+    if (!options->on_position || position.sequence == watch->told_sequence ||
+        now_ms < watch->told_at_ms + POSITION_MS)
+        return;
+    watch->told_sequence = position.sequence;
+    watch->told_at_ms = now_ms;
+    options->on_position(options->ctx, position.epoch, position.sequence, position.number);
+}
+
 int64_t tb_file_watch_step(struct tb_file_watch *watch)
 {
     int64_t now_ms = tb_clock_mono_ms(watch->options.clock);
@@ -311,6 +356,8 @@ int64_t tb_file_watch_step(struct tb_file_watch *watch)
         note_holders(watch, &watch->files[f], now_ms);
     sort_out(watch, now_ms);
     pthread_mutex_unlock(&watch->lock);
+    look_at_store(watch);
+    tell_position(watch, now_ms);
     tb_data_dir_keep_ballast(watch->options.dir);
     if (tb_damage_look_for_losses(watch->options.damage))
         tb_writer_wake(watch->options.writer); /* it rescues what can be rescued */

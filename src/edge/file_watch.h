@@ -19,7 +19,11 @@ struct tb_file_watch_options {
     const struct tb_clock *clock;
     struct tb_data_dir *dir;
     struct tb_writer *writer; /* of TB_HOLD_STORE */
+    const char *store_path;   /* NULL: nobody looks whether it was overwritten */
     struct tb_damage *damage; /* stepped, too */
+    /* Told every few seconds how far the store is, if it has moved on. */
+    void (*on_position)(void *ctx, const char *epoch, int64_t sequence, int64_t number);
+    void *ctx;
 };
 struct tb_file_watch;
 TB_CHECKED enum tb_code tb_file_watch_new(const struct tb_file_watch_options *options,

@@ -1,7 +1,7 @@
-/* The last heartbeat that Kafka has acknowledged, kept in a file beside the databases: if store,
- * log and view are all put back from one moment, it shows what they had reached since. Written
- * without Kafka, too, when the store's file or WAL is lost while it is open: the files of log and
- * view may have been lost with it.
+/* How far the store was, kept in a file beside the databases: if store, log and view are all put
+ * back from one moment, it shows what they had reached since. It is written every few seconds
+ * while the store moves on, with each heartbeat that Kafka has acknowledged, and when the store's
+ * file or WAL is lost while it is open.
  *
  * Thread:  write from any; the others from edge's main thread, before.
  * Errors:  a note that cannot be written is reported once and written with a later heartbeat; one

@@ -50,6 +50,8 @@ static void on_refill(void *ctx, int64_t *ret_rows_left, int64_t *ret_end)
     tb_refill_read(&((struct edge *)ctx)->refill, ret_rows_left, ret_end);
 }
 
+/* The store's own position, and that of the last heartbeat that Kafka has acknowledged, which may
+ * be from before. */
 void tb_edge_note_position(void *ctx, const char *epoch, int64_t sequence, int64_t number)
 {
     struct edge *edge = ctx;
@@ -57,8 +59,12 @@ void tb_edge_note_position(void *ctx, const char *epoch, int64_t sequence, int64
 
     memcpy(note.store_id, edge->derived.origin.store_id, sizeof note.store_id);
     memcpy(note.epoch, epoch, sizeof note.epoch);
-    if (sequence > 0)
+    pthread_mutex_lock(&edge->note_lock);
+    if (sequence > edge->noted_sequence) {
+        edge->noted_sequence = sequence;
         tb_heartbeat_note_write(tb_data_dir_path(edge->dir), &note);
+    }
+    pthread_mutex_unlock(&edge->note_lock);
 }
 
 static void on_query_failed(void *ctx, const struct tb_error *err)
@@ -383,6 +389,9 @@ static enum tb_code open_file_watch(struct edge *edge, struct tb_error *err)
         .dir = edge->dir,
         .writer = edge->writer,
         .damage = &edge->damage,
+        .store_path = edge->store_path,
+        .on_position = tb_edge_note_position,
+        .ctx = edge,
     };
 
     return tb_file_watch_new(&options, &edge->file_watch, err);
@@ -445,6 +454,7 @@ enum tb_code tb_edge_open_parts(struct edge *edge, struct tb_error *err)
     folder = tb_data_dir_path(edge->dir);
     snprintf(edge->store_path, sizeof edge->store_path, "%s/store.db", folder);
     tb_damage_init(&edge->damage, folder, edge->store_path);
+    TB_ASSERT(pthread_mutex_init(&edge->note_lock, NULL) == 0);
     TB_TRY(open_files(edge, err));
     tb_log_inproc_watch_checkpoints(edge->derived.log, &edge->checkpoints[EDGE_LOG]);
     tb_log_inproc_set_retention(edge->derived.log, tb_config_int(config, TB_RETENTION_LOG),
@@ -479,6 +489,8 @@ void tb_edge_close(void *ctx)
     tb_outbox_reader_free(edge->relay_outbox);
     tb_writer_free(edge->writer);
     tb_log_inproc_free(edge->derived.log);
+    if (edge->damage.folder)
+        pthread_mutex_destroy(&edge->note_lock);
     tb_damage_release(&edge->damage);
     tb_data_dir_free(edge->dir);
     release_outages(edge);

@@ -54,8 +54,10 @@ struct edge {
     struct tb_daemon_thread file_watch_thread;
     bool gives_up_reading; /* as in struct tb_derived_options */
     struct tb_damage damage;
-    bool forced_offline;     /* the link setting in the store, read at the start */
-    struct tb_uptime uptime; /* of the node */
+    pthread_mutex_t note_lock; /* guards noted_sequence, and the note */
+    int64_t noted_sequence;    /* of this process's epoch */
+    bool forced_offline;       /* the link setting in the store, read at the start */
+    struct tb_uptime uptime;   /* of the node */
 };
 
 /* Opens all parts once. After a failure some may be open: tb_edge_close. */

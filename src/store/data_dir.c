@@ -19,7 +19,8 @@
 
 struct tb_data_dir {
     char path[PATH_MAX]; /* absolute */
-    int lock_fd;
+    int lock_fd;         /* of the file; it names the owner */
+    int folder_fd;       /* locked, too: nobody can remove the folder's lock */
     int ballast_fd;      /* -1: the file cannot be made */
     const char *warning; /* NULL: none */
 };
@@ -173,7 +174,9 @@ static enum tb_code take_lock(struct tb_data_dir *dir, struct tb_error *err)
     if (dir->lock_fd < 0)
         return tb_error_errno(err, TB_INVALID, errno, "the data folder %s is not writable",
                               dir->path);
-    if (flock(dir->lock_fd, LOCK_EX | LOCK_NB) == 0)
+    dir->folder_fd = open(dir->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (flock(dir->lock_fd, LOCK_EX | LOCK_NB) == 0 &&
+        (dir->folder_fd < 0 || flock(dir->folder_fd, LOCK_EX | LOCK_NB) == 0))
         return TB_OK;
     if (errno == EWOULDBLOCK)
         return report_owner(dir, err);
@@ -234,7 +237,7 @@ enum tb_code tb_data_dir_open(const char *path, bool any_file_system, struct tb_
 
     if (!dir)
         return tb_error_set(err, TB_INTERNAL, "out of memory");
-    dir->lock_fd = dir->ballast_fd = -1;
+    dir->lock_fd = dir->folder_fd = dir->ballast_fd = -1;
     code = open_folder(dir, path, any_file_system, err);
     if (code != TB_OK) {
         tb_data_dir_free(dir);
@@ -253,6 +256,8 @@ void tb_data_dir_free(struct tb_data_dir *dir)
         close(dir->ballast_fd);
     if (dir->lock_fd >= 0)
         close(dir->lock_fd);
+    if (dir->folder_fd >= 0)
+        close(dir->folder_fd);
     free(dir);
 }
 

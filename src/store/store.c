@@ -212,11 +212,30 @@ static enum tb_code open_db(struct tb_store *store, struct tb_error *err)
     return tb_store_load_counters(store, err);
 }
 
+/* SQLite would begin a new file, and write over the WAL. */
+static enum tb_code check_orphan(const struct tb_store *store, struct tb_error *err)
+{
+    TB_CLEANUP(tb_buf_release) struct tb_buf wal = {0};
+    struct stat st;
+
+    tb_buf_addf(&wal, "%s-wal", store->path);
+    tb_buf_addc(&wal, '\0');
+    if (!tb_buf_ok(&wal))
+        return tb_error_set(err, TB_INTERNAL, "out of memory");
+    if (stat(wal.data, &st) != 0 || st.st_size == 0 ||
+        (stat(store->path, &st) == 0 && st.st_size > 0))
+        return TB_OK;
+    tb_error_set(err, TB_CORRUPT, "%s is missing or empty, and its -wal has orders", store->path);
+    err->native = TB_DB_FOREIGN_WAL;
+    return err->code;
+}
+
 static enum tb_code open_first(struct tb_store *store, struct tb_error *err)
 {
     bool found = false;
 
     TB_TRY(tb_db_check_cut(store->path, err));
+    TB_TRY(check_orphan(store, err));
     TB_TRY(open_db(store, err));
     TB_TRY(file_identity(store->path, store->file_id, err));
     TB_TRY(read_meta(store, &found, err));

@@ -12,8 +12,10 @@ enum tb_code tb_writer_new(const struct tb_writer_options *options, struct tb_wr
         return tb_error_set(err, TB_INTERNAL, "out of memory");
     writer->options = *options;
     writer->store = options->store;
-    writer->acked_row = options->store->last_row;
+    memcpy(writer->epoch, options->store->epoch, sizeof writer->epoch);
+    writer->acked_sequence = tb_store_last_sequence(options->store);
     writer->acked_number = options->store->last_number;
+    writer->acked_row = options->store->last_row;
     writer->stats.commit_us.spec = &tb_histogram_time;
     writer->stats.batch_size.spec = &tb_histogram_size;
     writer->reopen_backoff = (struct tb_backoff){.base_ms = TB_WRITER_REOPEN_BASE_MS,
@@ -154,9 +156,8 @@ static void tell_loss(struct tb_writer *writer)
     const struct tb_writer_options *options = &writer->options;
 
     if (options->lost && !writer->told_loss)
-        options->lost(options->lost_ctx, writer->store->epoch,
-                      writer->acked_row - writer->store->epoch_first_row + 1,
-                      writer->acked_number);
+        options->lost(options->lost_ctx, writer->epoch, atomic_load(&writer->acked_sequence),
+                      atomic_load(&writer->acked_number));
     writer->told_loss = true;
 }
 
@@ -176,6 +177,16 @@ static bool refuses_lost(struct tb_writer *writer)
     return true;
 }
 
+/* To begin a transaction is to look. What it finds, refuses_lost tells. */
+static void look_at_store(struct tb_writer *writer)
+{
+    TB_CLEANUP(tb_txn_rollback) struct tb_txn txn = {0};
+    struct tb_error ignored = {0};
+
+    if (writer->store->db && tb_writer_healthy(writer))
+        (void)!tb_txn_begin(&txn, writer->store->db, &ignored);
+}
+
 int64_t tb_writer_step(struct tb_writer *writer)
 {
     int64_t now_ms = tb_clock_mono_ms(writer->options.clock);
@@ -184,6 +195,8 @@ int64_t tb_writer_step(struct tb_writer *writer)
     if (!tb_writer_healthy(writer))
         try_reopen(writer, now_ms);
     take_batch(writer);
+    if (atomic_exchange(&writer->suspects, false))
+        look_at_store(writer);
     if (refuses_lost(writer)) {
         keep_up(writer, now_ms);
         return tb_mailbox_count(&writer->mailbox) > 0 ? 0 : TB_WRITER_UPKEEP_MS;
@@ -261,6 +274,20 @@ bool tb_writer_found_full(const struct tb_writer *writer)
 bool tb_writer_found_damage(const struct tb_writer *writer)
 {
     return atomic_load(&writer->damaged);
+}
+
+void tb_writer_position(const struct tb_writer *writer, struct tb_writer_position *ret_position)
+{
+    memcpy(ret_position->epoch, writer->epoch, sizeof ret_position->epoch);
+    ret_position->sequence = atomic_load(&writer->acked_sequence);
+    ret_position->number = atomic_load(&writer->acked_number);
+    ret_position->row = atomic_load(&writer->acked_row);
+}
+
+void tb_writer_suspect(struct tb_writer *writer)
+{
+    atomic_store(&writer->suspects, true);
+    tb_mailbox_wake(&writer->mailbox);
 }
 
 struct tb_store *tb_writer_store(struct tb_writer *writer)

@@ -138,5 +138,14 @@ bool tb_writer_found_damage(const struct tb_writer *writer);
 /* For how long another program's write lock has kept the writer out: it answers every command with
  * 503, and goes on trying. Below 0: none does. Any thread. */
 int64_t tb_writer_locked_ms(const struct tb_writer *writer);
+/* What the store has after the last commit that has succeeded. Any thread. */
+struct tb_writer_position {
+    char epoch[TB_EPOCH_SIZE];
+    int64_t sequence, number, row; /* the last ones; 0: none */
+};
+void tb_writer_position(const struct tb_writer *writer, struct tb_writer_position *ret_position);
+/* The store may not be what the writer has left there: it looks, before it writes anything. Any
+ * thread. */
+void tb_writer_suspect(struct tb_writer *writer);
 /* Borrowed: use it only while tb_writer_run does not run. */
 struct tb_store *tb_writer_store(struct tb_writer *writer);

@@ -184,8 +184,9 @@ static void complete_transaction(struct tb_writer *writer, int64_t rows_before, 
     bool grew = writer->store->last_row > rows_before;
 
     publish_forced_offline(writer);
-    writer->acked_row = writer->store->last_row;
-    writer->acked_number = writer->store->last_number;
+    atomic_store(&writer->acked_sequence, tb_store_last_sequence(writer->store));
+    atomic_store(&writer->acked_number, writer->store->last_number);
+    atomic_store(&writer->acked_row, writer->store->last_row);
     end_outage(writer);
     if (grew) {
         atomic_store(&writer->damaged, false);

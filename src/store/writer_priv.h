@@ -90,11 +90,14 @@ struct tb_writer {
     struct tb_mailbox mailbox;
     struct tb_writer_stats stats;
     _Atomic bool healthy, stopping;
-    int64_t acked_row, acked_number; /* after the last commit that has succeeded */
-    bool told_loss;                  /* the store is lost, and the options' callback was called */
-    _Atomic bool full;               /* a commit had no room, and none has succeeded since */
-    _Atomic bool damaged;            /* a commit has found damage, and none has succeeded since */
-    pthread_mutex_t problem_lock;    /* guards the next, which only the writer changes */
+    char epoch[TB_EPOCH_SIZE]; /* of the store; it stays as long as the writer */
+    /* After the last commit that has succeeded. */
+    _Atomic int64_t acked_sequence, acked_number, acked_row;
+    _Atomic bool suspects;        /* tb_writer_suspect was called */
+    bool told_loss;               /* the store is lost, and the options' callback was called */
+    _Atomic bool full;            /* a commit had no room, and none has succeeded since */
+    _Atomic bool damaged;         /* a commit has found damage, and none has succeeded since */
+    pthread_mutex_t problem_lock; /* guards the next, which only the writer changes */
     char problem[TB_WRITER_PROBLEM_SIZE]; /* of the present outage, the last; "": none */
 
     pthread_mutex_t relay_lock; /* guards the next three */

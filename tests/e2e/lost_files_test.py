@@ -265,6 +265,79 @@ def all_databases_lost(folder):
         go_on(edge)
 
 
+def copies_of_one_run_put_back(folder):
+    """Taken while the till ran, and put into the files after a kill: what it had reached since is
+    in the file `heartbeat`, which it writes every few seconds."""
+    names = ("store.db", "log.db", "view.db")
+    with Edge(folder / "data") as edge:
+        sell(edge, 30)
+        check_view(edge)
+        for name in names:
+            with contextlib.closing(read_db(edge.data / name)) as db, \
+                    contextlib.closing(sqlite3.connect(folder / name)) as copy:
+                db.backup(copy)
+        last = sell(edge, 20)[-1]
+        eventually(lambda: str(int(last.split("-")[-1])) in
+                   (edge.data / "heartbeat").read_text().split(), "the position is noted")
+        edge.kill()
+        for name in names:
+            with contextlib.closing(sqlite3.connect(edge.data / name)) as db, \
+                    contextlib.closing(sqlite3.connect(folder / name)) as copy:
+                copy.backup(db)
+        edge.start()
+        numbers_go_on(edge, last, "it was put back in time")
+        check(len(check_view(edge)) == 35, "orders are missing")
+        go_on(edge)
+
+
+def store_lost_beside_its_wal(folder):
+    """Orders that only the WAL has are not written over."""
+    with Edge(folder / "data") as edge:
+        sell(edge, 20)
+        edge.kill()
+        path, wal = edge.data / "store.db", edge.data / "store.db-wal"
+        content = wal.read_bytes()
+        check(content, "the WAL is empty")
+        path.rename(folder / "kept")
+        for is_empty in (False, True):
+            if is_empty:
+                path.write_bytes(b"")
+            check(edge.launch() == "", "it starts")
+            check(edge.ended() != 0, "the exit status is 0")
+            check(f"{path} is missing or empty, and its -wal has orders" in edge.diagnostics(),
+                  edge.diagnostics())
+            check(wal.read_bytes() == content, "the WAL was changed")
+        shutil.copyfile(folder / "kept", path)
+        edge.start()
+        check(len(check_view(edge)) == 20, "orders are missing")
+
+
+def value_damaged(folder):
+    """A value that SQLite's check takes for whole: the file is made anew by the next start."""
+    for number, (name, change) in enumerate((
+            ("view.db", "UPDATE orders SET doc = replace(doc, '\"kind\"', '\"kinx\"')"),
+            ("log.db", "UPDATE records SET headers = x'ffffffff'"))):
+        with Edge(folder / f"data{number}") as edge:
+            sell(edge, 10)
+            check_view(edge)
+            edge.stop()
+            change_db(edge.data / name, change)
+            if name == "log.db":
+                remove(edge.data, "view.db")
+            edge.start()
+            with edge.client() as client:
+                for order_id in list(edge.orders())[:1] if name == "view.db" else []:
+                    client.ask("POST", f"/orders/{order_id}/ship", {})
+            eventually(lambda: (edge.data / "damaged").exists(), "the damage is found")
+            eventually(lambda: "restart the node" in edge.ask("GET", "/healthz").body.decode(),
+                       "health tells the way out")
+            edge.stop()
+            edge.start()
+            check_view(edge)
+            find_recovery(edge, name, "a value in it could not be read")
+            go_on(edge)
+
+
 def permissions_changed(folder):
     with Edge(folder / "data") as edge:
         sell(edge, 5)
@@ -369,6 +442,7 @@ def test():
     for part in (log_missing, log_older, log_and_view_damaged, only_the_store_is_there,
                  store_put_back, view_damaged_inside, everything_put_back,
                  databases_written_over, store_restored_by_sqlite, all_databases_lost,
+                 copies_of_one_run_put_back, store_lost_beside_its_wal, value_damaged,
                  permissions_changed, any_page_damaged, store_damaged, store_damaged_inside,
                  copy_beside_a_foreign_wal,
                  log_cannot_be_opened):

@@ -171,6 +171,9 @@ def copies_put_into_open_files(folder):
             check_view(edge)
             for name in names:
                 put_into(edge.data / name, folder / f"{number}-{name}")
+            if names == ["store.db"]:
+                eventually(lambda: edge.ask("GET", "/healthz").status == 503,
+                           "it is noticed before the next order")
             if "store.db" in names:
                 placed, reply = sell_until_refused(edge)
                 check("store.db was overwritten by another program" in reply.json()["detail"],

@@ -128,6 +128,7 @@ enum tb_code tb_view_sqlite_decode_order(struct tb_str doc, struct tb_arena *are
     if (code != TB_INVALID)
         return code;
     err->code = TB_CORRUPT; /* it was valid when it was written */
+    err->native = TB_DB_BAD_DOCUMENT;
     return tb_error_wrap(err, "the view's document");
 }
 

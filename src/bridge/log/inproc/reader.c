@@ -71,7 +71,11 @@ static enum tb_code copy_headers(struct inproc_reader *reader, struct tb_str blo
 
     if (!tb_arena_copy_in_place(&reader->arena, &blob))
         return tb_error_set(err, TB_UNAVAILABLE, "out of memory");
-    TB_TRY(tb_headers_decode(blob, headers, TB_LOG_HEADERS_MAX, &record->header_count, err));
+    if (tb_headers_decode(blob, headers, TB_LOG_HEADERS_MAX, &record->header_count, err) !=
+        TB_OK) {
+        err->native = TB_DB_BAD_RECORD;
+        return err->code;
+    }
     copy = tb_arena_alloc_raw(&reader->arena, record->header_count * sizeof *copy);
     if (!copy)
         return tb_error_set(err, TB_UNAVAILABLE, "out of memory");
