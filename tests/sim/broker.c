@@ -102,7 +102,7 @@ int broker_client(struct broker *broker, const char *id)
 
 bool broker_reaches(const struct broker *broker, int client)
 {
-    return !broker->down && !broker->clients[client].cut;
+    return !broker->down && !broker->is_restoring && !broker->clients[client].cut;
 }
 
 void broker_client_died(struct broker *broker, int client)
@@ -242,6 +242,20 @@ static void answer(struct broker *broker, struct broker_request *request)
     else if (request->writer)
         broker_acknowledged(request->writer, request->slot, request->partition, request->offset);
     drop(broker, request);
+}
+
+void broker_lose_answers(struct broker *broker)
+{
+    struct broker_request *next;
+
+    for (struct broker_request *request = broker->requests; request; request = next) {
+        next = request->next;
+        if (!request->appended)
+            continue;
+        if (request->writer)
+            broker_answered(request->writer, request->slot, false);
+        drop(broker, request);
+    }
 }
 
 static struct broker_request *next_request(const struct broker *broker)

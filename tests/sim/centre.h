@@ -8,6 +8,7 @@
  *   centre.c               the centre as a whole: has everything arrived?
  *   centre_faults.c        the faults of the centre
  *   centre_past.c          faults by which log or database get another past
+ *   centre_restore.c       the broker is restored from an older copy
  *   check_centre_priv.h    compares log and database with the oracle, during and after the run
  *
  * The invariants C1 to C7 are listed in README.md.
@@ -111,6 +112,7 @@ struct centre_order {
     int64_t dead_version;                  /* highest version that has a dead letter */
     bool db_refuses;                       /* the database has rejected it */
     int64_t parked_from_row;               /* first outbox row that the edge has parked; 0: none */
+    int64_t snapshot_version;              /* highest version of a snapshot in the log */
 };
 struct centre {
     struct broker broker;
@@ -139,6 +141,13 @@ struct centre {
     int64_t notices_past_us; /* by then the centrals have looked where their view stands */
     struct mongod_collection copy[MONGOD_COLLECTIONS_MAX];
     size_t copy_count;
+    struct fake_random restore_random;
+    bool tills_resend;     /* tills send again what the broker has lost */
+    bool has_lost_records; /* the broker's log lacks records that it once had */
+    bool has_left_out;     /* no till can know of some of them */
+    int64_t restore_due_us;
+    int restores_left;
+    struct broker_copy broker_copy;
 };
 
 /* centre.c */
@@ -157,6 +166,12 @@ void centre_faults_heal(struct sim *sim);
 void centre_past_init(struct sim *sim);
 void centre_past_step(struct sim *sim);
 void centre_past_release(struct sim *sim);
+
+/* centre_restore.c */
+void centre_restore_init(struct sim *sim);
+void centre_restore_step(struct sim *sim);
+void centre_restore_heal(struct sim *sim);
+void centre_restore_release(struct sim *sim);
 
 /* check_days.c */
 /* When the business days of nodes and centrals begin. */

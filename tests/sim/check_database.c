@@ -141,7 +141,7 @@ static bool has_cause(const struct sim *sim, int sender, const struct check_mark
     if (mark->foreign)
         return foreign_becomes_dead_letter(sim->foreign[mark->number].kind);
     if (strcmp(reason, TB_REASON_GAP) == 0)
-        return order && order->dead_version > 0;
+        return order && (order->dead_version > 0 || sim->centre.has_lost_records);
     return strcmp(reason, "tillbox.apply") == 0 && order && order->db_refuses;
 }
 

@@ -45,6 +45,7 @@ const char *sim_mutant_name(enum sim_mutant mutant)
         [SIM_MUTANT_CONTINUITY_NOT_CHECKED] = "continuity-not-checked",
         [SIM_MUTANT_GENERATION_LEFT_OUT] = "generation-left-out",
         [SIM_MUTANT_LATE_BY_CENTRE_ZONE] = "late-by-centre-zone",
+        [SIM_MUTANT_RESEND_SKIPPED] = "resend-skipped",
     };
 
     return names[mutant];
@@ -81,7 +82,7 @@ void sim_wake(struct sim_node *node, enum sim_actor actor, int64_t in_us)
  * actors are almost never due at once. */
 struct turn {
     int64_t due_us;
-    enum { EDGE_FAULTS, CLIENT, NODE, CENTRE, CENTRAL, CENTRE_FAULTS, CENTRE_PAST } actor_kind;
+    enum { EDGE_FAULTS, CLIENT, NODE, CENTRE, CENTRAL, CENTRE_FAULTS, CENTRE_PAST, CENTRE_RESTORE } actor_kind;
     int index, actor;
 };
 
@@ -105,6 +106,7 @@ static struct turn next_turn(const struct sim *sim)
     offer(&next, (struct turn){centre_due_us(sim), CENTRE, 0, 0});
     offer(&next, (struct turn){sim->centre.fault_due_us, CENTRE_FAULTS, 0, 0});
     offer(&next, (struct turn){sim->centre.past_due_us, CENTRE_PAST, 0, 0});
+    offer(&next, (struct turn){sim->centre.restore_due_us, CENTRE_RESTORE, 0, 0});
     for (int i = 0; i < sim->centre.central_count; i++)
         for (int actor = 0; actor < CENTRAL_ACTORS && !sim->centre.centrals[i].busy; actor++)
             offer(&next, (struct turn){sim->centre.centrals[i].due_us[actor], CENTRAL, i, actor});
@@ -138,6 +140,9 @@ static void take_turn(struct sim *sim)
         break;
     case CENTRE_PAST:
         centre_past_step(sim);
+        break;
+    case CENTRE_RESTORE:
+        centre_restore_step(sim);
         break;
     }
 }
