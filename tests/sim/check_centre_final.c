@@ -109,6 +109,9 @@ static void check_progress(struct sim *sim, const struct tb_node_report *status)
                 status->epoch_count);
     if (status->epoch_count == 0 || any_parked(sim, node->index))
         return;
+    /* Events that neither Kafka nor the till's log has any more stay missing: they are told. */
+    if (node->sends_orders)
+        return;
     SIM_REQUIRE(status->epochs[0].hole_count == 0 &&
                     status->epochs[0].complete_through == node->rows_seen,
                 "C7: %s is complete up to %" PRId64 " of %" PRId64 ", with %zu holes", node->name,

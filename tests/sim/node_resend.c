@@ -42,6 +42,7 @@ static void on_resend(void *ctx, const char *cursor_name, const struct tb_resend
         sim_trace("%s has sent %" PRId64 " events again", node->name, state->sent);
     sim_cover(COVER_RESEND, event == TB_RESEND_ENDED);
     sim_cover(COVER_RESEND_SNAPSHOTS, snapshots);
+    node->sends_orders |= snapshots;
     tb_writer_post_resend(node->writer, cursor_name, state, event, snapshots);
     sim_wake(node, SIM_WRITER, 60 * MS);
 }
