@@ -78,7 +78,8 @@ void centre_restore_step(struct sim *sim)
 {
     struct centre *centre = &sim->centre;
 
-    centre->restore_due_us = sim->now_us + (int64_t)(50 + below(sim, 1500)) * MS;
+    centre->restore_due_us =
+        sim->healed ? SIM_NEVER : sim->now_us + (int64_t)(50 + below(sim, 1500)) * MS;
     if (centre->broker.is_restoring) {
         centre->broker.is_restoring = false;
         sim_trace("the broker is back");
@@ -101,11 +102,14 @@ void centre_restore_step(struct sim *sim)
 void centre_restore_heal(struct sim *sim)
 {
     struct centre *centre = &sim->centre;
+    int64_t since_us = sim->now_us;
 
-    centre->restore_due_us = SIM_NEVER;
-    centre->broker.is_restoring = false;
-    if (centre->tills_resend && centre->notices_past_us < sim->now_us + TILL_LOOKS_AGAIN_US)
-        centre->notices_past_us = sim->now_us + TILL_LOOKS_AGAIN_US;
+    if (centre->broker.is_restoring)
+        since_us = centre->restore_due_us; /* it comes back then */
+    else
+        centre->restore_due_us = SIM_NEVER;
+    if (centre->tills_resend && centre->notices_past_us < since_us + TILL_LOOKS_AGAIN_US)
+        centre->notices_past_us = since_us + TILL_LOOKS_AGAIN_US;
 }
 
 void centre_restore_release(struct sim *sim)
