@@ -25,7 +25,7 @@ static void finish(struct tb_log_check *check, int64_t now_ms, int64_t pause_ms)
     check->due_ms = now_ms + pause_ms;
 }
 
-/* False: there is nothing to look for. */
+/* False: there is nothing to look for, or *err says why it is not known. */
 static bool begin(struct tb_log_check *check, struct tb_error *err)
 {
     const struct tb_log_check_options *options = &check->options;
@@ -93,6 +93,7 @@ static void conclude(struct tb_log_check *check)
     char reason[TB_RESEND_REASON_SIZE];
     int64_t sure_row = judge(check, tb_log_probe_positions(check->probe), &lost);
 
+    tb_relay_hold_delivered(options->relay, false);
     if (!lost && !tb_relay_is_resending(options->relay))
         note_checked(check);
     if (!lost)
@@ -120,6 +121,7 @@ int64_t tb_log_check_step(struct tb_log_check *check, bool connected)
     }
     check->connected = connected;
     if (!connected) {
+        tb_relay_hold_delivered(check->options.relay, true);
         tb_log_check_release(check);
         return EVERY_MS;
     }
@@ -128,6 +130,8 @@ int64_t tb_log_check_step(struct tb_log_check *check, bool connected)
     if (!check->probe && now_ms < check->due_ms)
         return check->due_ms - now_ms;
     if (!check->probe && !begin(check, &err)) {
+        if (err.code == TB_OK)
+            tb_relay_hold_delivered(check->options.relay, false);
         finish(check, now_ms, err.code == TB_OK ? EVERY_MS : AGAIN_MS);
         return 0;
     }

@@ -1,6 +1,7 @@
 /* Looks whether Kafka still has the records that it has acknowledged: after each connection, each
  * hour, and when it acknowledges a record where it had one before. If it does not, the relay sends
- * again what is missing.
+ * again what is missing. Until a new connection has looked, the store keeps the places of before:
+ * what is acknowledged meanwhile may be behind what is lost, and must not hide it.
  *
  * Thread:  the uplink's. */
 #pragma once
