@@ -4,6 +4,7 @@
 #include "bridge/log/inproc/inproc.h"
 #include "bridge/relay/relay.h"
 #include "store/fixture.h"
+#include "store/recovery.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -437,6 +438,50 @@ START_TEST(what_the_log_lacks_comes_as_snapshots)
 }
 END_TEST
 
+/* The node's own log is lost while events are sent again from it. The new one does not have them,
+ * whether its offsets are those of the old one or not. */
+START_TEST(the_log_is_lost_meanwhile)
+{
+    struct tb_error err = {0};
+
+    sell(60);
+    drain();
+    resend.rate = 100;
+    lose_and_resend();
+    while (count("resend WHERE next > 10") == 0)
+        step();
+    tb_relay_free(relays[1]);
+    close_node_log();
+    ck_assert_int_eq(unlink(log_path), 0);
+    base = _i == 0 ? 0 : 1000;
+    ck_ok(tb_store_set_log_id(f.store, "another", &err));
+    ack_count = 0;
+    open_node_log();
+    open_relay(1);
+    sell(60);
+    drain();
+    check_all(true);
+}
+END_TEST
+
+/* Somebody is to look first whether what was acknowledged before is still there. */
+START_TEST(places_wait_while_they_are_held)
+{
+    tb_relay_hold_delivered(relays[1], true);
+    sell(20);
+    drain();
+    restart_kafka();
+    ck_assert_int_eq(count("delivered"), 0);
+    tb_relay_hold_delivered(relays[1], true);
+    sell(20);
+    drain();
+    tb_relay_hold_delivered(relays[1], false);
+    for (int i = 0; i < 50; i++)
+        step();
+    ck_assert_int_eq(count("delivered"), PARTITIONS);
+}
+END_TEST
+
 /* Whatever Kafka answers, whenever the process dies, and if it loses all once more. */
 START_TEST(histories)
 {
@@ -474,6 +519,8 @@ int main(void)
     tcase_add_test(tc, it_can_wait_for_a_person);
     tcase_set_timeout(tc, 120);
     tcase_add_test(tc, what_the_log_lacks_comes_as_snapshots);
+    tcase_add_loop_test(tc, the_log_is_lost_meanwhile, 0, 2);
+    tcase_add_test(tc, places_wait_while_they_are_held);
     tcase_add_loop_test(tc, histories, 0, 20);
     suite_add_tcase(suite, tc);
     return test_main(suite);
