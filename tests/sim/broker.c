@@ -119,19 +119,38 @@ static int32_t partition_of(enum broker_topic topic, const struct tb_record *rec
                                    : tb_log_partition(record->key, broker_partitions(topic));
 }
 
-const struct tb_record *broker_append(struct broker *broker, enum broker_topic topic,
-                                      const struct tb_record *record)
+/* Room for one more record. */
+static struct tb_record *room_in(struct broker_partition *part)
 {
-    int32_t partition = partition_of(topic, record);
-    struct broker_partition *part = &broker->topics[topic][partition];
-    struct tb_record *kept;
-
     if (part->count == part->cap) {
         part->cap = part->cap ? 2 * part->cap : 64;
         part->records = realloc(part->records, part->cap * sizeof *part->records);
         TB_ASSERT(part->records);
     }
-    kept = &part->records[part->count];
+    return &part->records[part->count];
+}
+
+void broker_append_marker(struct broker *broker, enum broker_topic topic, int32_t partition)
+{
+    struct broker_partition *part = &broker->topics[topic][partition];
+
+    *room_in(part) = (struct tb_record){.partition = partition, .offset = -1};
+    sim_trace("a marker at %d-%zu", (int)partition, part->count);
+    part->count++;
+}
+
+bool broker_is_marker(const struct tb_record *record)
+{
+    return record->offset < 0;
+}
+
+const struct tb_record *broker_append(struct broker *broker, enum broker_topic topic,
+                                      const struct tb_record *record)
+{
+    int32_t partition = partition_of(topic, record);
+    struct broker_partition *part = &broker->topics[topic][partition];
+    struct tb_record *kept = room_in(part);
+
     TB_ASSERT(tb_record_copy(&broker->arena, record, kept));
     kept->partition = partition;
     kept->offset = (int64_t)part->count++;

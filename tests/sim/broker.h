@@ -127,6 +127,10 @@ void broker_step(struct broker *broker);
 /* Appends past all producers. Returns the stored record. */
 const struct tb_record *broker_append(struct broker *broker, enum broker_topic topic,
                                       const struct tb_record *record);
+/* What readers never get: a transaction's marker, or a record that was aborted. It has an offset
+ * and nothing else. */
+void broker_append_marker(struct broker *broker, enum broker_topic topic, int32_t partition);
+bool broker_is_marker(const struct tb_record *record);
 int broker_client(struct broker *broker, const char *id); /* adds it if the id is new */
 /* The client's process was killed. Its writers and readers stop, but must still be freed. */
 void broker_client_died(struct broker *broker, int client);

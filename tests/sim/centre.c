@@ -31,6 +31,7 @@ void centre_init(struct sim *sim)
     centre_faults_draw(sim);
     centre_past_init(sim);
     centre_restore_init(sim);
+    odd_records_init(sim);
     centre->central_count = 1 + (int)sim_below(&sim->centre_random, CENTRALS_MAX);
     for (int i = 0; i < centre->central_count; i++)
         central_init(&centre->centrals[i], sim, i);

@@ -8,6 +8,7 @@
  *   centre.c               the centre as a whole: has everything arrived?
  *   centre_faults.c        the faults of the centre
  *   centre_past.c          faults by which log or database get another past
+ *   odd_records.c          what other programs leave in the topic of events
  *   centre_restore.c       the broker is restored from an older copy
  *   check_centre_priv.h    compares log and database with the oracle, during and after the run
  *
@@ -148,6 +149,9 @@ struct centre {
     int64_t restore_due_us;
     int restores_left;
     struct broker_copy broker_copy;
+    struct fake_random odd_random;
+    int64_t odd_due_us;
+    int odd_left;
 };
 
 /* centre.c */
@@ -172,6 +176,10 @@ void centre_restore_init(struct sim *sim);
 void centre_restore_step(struct sim *sim);
 void centre_restore_heal(struct sim *sim);
 void centre_restore_release(struct sim *sim);
+
+/* odd_records.c */
+void odd_records_init(struct sim *sim);
+void odd_records_step(struct sim *sim);
 
 /* check_days.c */
 /* When the business days of nodes and centrals begin. */

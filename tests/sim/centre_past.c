@@ -88,6 +88,8 @@ static void replace_partition(struct sim *sim, int32_t partition)
             at = (at + 1) % old.count;
         moved[at] = true;
         *record = old.records[at];
+        if (broker_is_marker(record))
+            continue;
         if (is_left_out(sim, part, part->count, record)) {
             sim->centre.has_left_out = true;
             continue;

@@ -11,7 +11,8 @@ struct found {
 
 static void see_record(struct sim *sim, const struct tb_record *record, struct found *found)
 {
-    const struct centre_order *order = check_find_order(&sim->centre, record->key);
+    const struct centre_order *order =
+        broker_is_marker(record) ? NULL : check_find_order(&sim->centre, record->key);
     struct found *of = order ? &found[order - sim->centre.orders] : NULL;
     int64_t version = check_record_version(record);
     struct check_mark mark = {0};

@@ -82,7 +82,7 @@ void sim_wake(struct sim_node *node, enum sim_actor actor, int64_t in_us)
  * actors are almost never due at once. */
 struct turn {
     int64_t due_us;
-    enum { EDGE_FAULTS, CLIENT, NODE, CENTRE, CENTRAL, CENTRE_FAULTS, CENTRE_PAST, CENTRE_RESTORE } actor_kind;
+    enum { EDGE_FAULTS, CLIENT, NODE, CENTRE, CENTRAL, CENTRE_FAULTS, CENTRE_PAST, CENTRE_RESTORE, ODD_RECORDS } actor_kind;
     int index, actor;
 };
 
@@ -107,6 +107,7 @@ static struct turn next_turn(const struct sim *sim)
     offer(&next, (struct turn){sim->centre.fault_due_us, CENTRE_FAULTS, 0, 0});
     offer(&next, (struct turn){sim->centre.past_due_us, CENTRE_PAST, 0, 0});
     offer(&next, (struct turn){sim->centre.restore_due_us, CENTRE_RESTORE, 0, 0});
+    offer(&next, (struct turn){sim->centre.odd_due_us, ODD_RECORDS, 0, 0});
     for (int i = 0; i < sim->centre.central_count; i++)
         for (int actor = 0; actor < CENTRAL_ACTORS && !sim->centre.centrals[i].busy; actor++)
             offer(&next, (struct turn){sim->centre.centrals[i].due_us[actor], CENTRAL, i, actor});
@@ -143,6 +144,9 @@ static void take_turn(struct sim *sim)
         break;
     case CENTRE_RESTORE:
         centre_restore_step(sim);
+        break;
+    case ODD_RECORDS:
+        odd_records_step(sim);
         break;
     }
 }

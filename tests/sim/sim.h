@@ -240,7 +240,8 @@ enum foreign_kind {
     FOREIGN_GAP_UNKNOWN_ORDER, /* about an order that nobody placed */
     FOREIGN_UNKNOWN_TYPE, /* about an order that nobody placed: leaves a version in the view */
     FOREIGN_OTHER_EVENT,  /* another event of a version that an order of ours has */
-    FOREIGN_KIND_COUNT
+    FOREIGN_KIND_COUNT,
+    FOREIGN_OTHER_TILL = FOREIGN_KIND_COUNT /* of an order of ours, by another till */
 };
 /* Prefix of the ids of orders that nobody placed. */
 #define UNKNOWN_ORDER_PREFIX "00000000-0000-4000-8000-"
