@@ -33,6 +33,11 @@ static bool begin(struct tb_log_check *check, struct tb_error *err)
     struct tb_log_probe_position positions[TB_DELIVERED_MAX];
 
     check->count = 0;
+    if (!check->has_looked && options->resend->is_stored &&
+        !options->resend->is_stored(options->resend->ctx)) {
+        (void)tb_error_set(err, TB_BUSY, "the store does not have the last places yet");
+        return false;
+    }
     if (tb_outbox_list_delivered(options->outbox, TB_CURSOR_KAFKA, check->delivered,
                                  TB_DELIVERED_MAX, &check->count, err) != TB_OK ||
         check->count == 0)
@@ -111,6 +116,7 @@ static void conclude(struct tb_log_check *check, int64_t now_ms)
 
     if (check->probe)
         sure_row = judge(check, tb_log_probe_positions(check->probe), &lost);
+    check->has_looked = true;
     tb_relay_hold_delivered(check->options.relay, false);
     if (lost)
         begin_resend(check, lost, sure_row);
@@ -135,6 +141,7 @@ int64_t tb_log_check_step(struct tb_log_check *check, bool connected)
     }
     check->connected = connected;
     if (!connected) {
+        check->has_looked = false;
         tb_relay_hold_delivered(check->options.relay, true);
         tb_log_check_release(check);
         return EVERY_MS;

@@ -21,6 +21,7 @@ struct tb_log_check {
     struct tb_log_check_options options;
     struct tb_log_probe *probe; /* NULL: none is under way */
     bool connected;             /* at the last step */
+    bool has_looked;            /* since it is connected */
     bool blocks;                /* nothing may be sent before the result is known */
     int64_t due_ms, blocks_until_ms, checked_ms; /* monotonic */
     struct tb_delivered delivered[TB_DELIVERED_MAX];

@@ -99,7 +99,7 @@ struct broker {
     enum broker_mutant mutant;
     bool unreliable; /* requests and answers get lost, late, or end with an unknown outcome */
     bool down;
-    bool is_restoring; /* it is down because somebody restores it */
+    bool is_restoring;  /* it is down because somebody restores it */
     int64_t session_us; /* a member that sends nothing for this long is removed */
     struct broker_partition topics[BROKER_TOPICS][TEST_PARTITIONS];
     struct broker_client clients[BROKER_CLIENTS_MAX];

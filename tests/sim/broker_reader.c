@@ -36,8 +36,7 @@ static void start_at_end(struct broker_reader *reader)
 /* A marker that is fetched is passed without being returned. */
 static void skip_markers(struct broker_reader *reader, int32_t partition)
 {
-    const struct tb_record *records =
-        reader->broker->topics[reader->topic][partition].records;
+    const struct tb_record *records = reader->broker->topics[reader->topic][partition].records;
     struct reader_partition *part = &reader->parts[partition];
 
     while (part->assigned && part->next < part->fetched && broker_is_marker(&records[part->next]))

@@ -59,8 +59,8 @@ static struct centre_order *find_or_add(struct centre *centre, const struct tb_r
     return order;
 }
 
-/* A till sends whole orders if its own log has not all that Kafka has lost. What is in the document
- * is checked when the database has it. */
+/* A till sends whole orders if its own log has not all that Kafka has lost. What is in the
+ * document is checked when the database has it. */
 static void see_appended_snapshot(struct sim *sim, const struct tb_record *record)
 {
     struct centre_order *order = find_or_add(&sim->centre, record);
@@ -141,7 +141,8 @@ static bool on_refuse_record(void *ctx, enum broker_topic topic, const struct tb
     struct check_mark mark = {0};
     struct centre_order *order;
 
-    if (topic != BROKER_EVENTS || check_record_is_snapshot(record) || !(sim->centre.fault_classes & CENTRE_FAULT_BROKER_REFUSES) ||
+    if (topic != BROKER_EVENTS || check_record_is_snapshot(record) ||
+        !(sim->centre.fault_classes & CENTRE_FAULT_BROKER_REFUSES) ||
         tb_record_header(record, TB_HEADER_REPLAY_OF).ptr || !check_record_mark(record, &mark) ||
         ((unsigned)mark.number * 2654435761U >> 16) % REFUSED_EVERY != 0)
         return false;
@@ -207,11 +208,11 @@ static void on_commit(void *ctx, const struct broker_group *group, int32_t parti
                 group->name, committed, next);
     for (int64_t at = committed < 0 ? 0 : committed; group->topic == BROKER_EVENTS && at < next;
          at++)
-        SIM_REQUIRE(broker_is_marker(
-                        &sim->centre.broker.topics[BROKER_EVENTS][partition].records[at]) ||
-                        is_done(sim, &sim->centre.broker.topics[BROKER_EVENTS][partition].records[at]),
-                    "C5: record %d-%" PRId64 " is committed, and neither stored nor a dead letter",
-                    (int)partition, at);
+        SIM_REQUIRE(
+            broker_is_marker(&sim->centre.broker.topics[BROKER_EVENTS][partition].records[at]) ||
+                is_done(sim, &sim->centre.broker.topics[BROKER_EVENTS][partition].records[at]),
+            "C5: record %d-%" PRId64 " is committed, and neither stored nor a dead letter",
+            (int)partition, at);
 }
 
 struct broker_hooks check_centre_broker(struct sim *sim)

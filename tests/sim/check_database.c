@@ -170,8 +170,7 @@ static void see_dead_letter(struct sim *sim, const bson_t *doc, bool is_new)
     struct centre_order *order = check_find_order(centre, tb_str_of(check_str(doc, "orderId")));
 
     read_letter_mark(doc, &mark);
-    SIM_REQUIRE(is_misplaced(doc, &place) ||
-                    has_cause(sim, sender_of(doc), &mark, order, reason),
+    SIM_REQUIRE(is_misplaced(doc, &place) || has_cause(sim, sender_of(doc), &mark, order, reason),
                 "C4: a dead letter without a cause: %s %s", reason, check_str(doc, "message"));
     if (!is_new)
         return;

@@ -29,8 +29,8 @@ static void check_order(const struct sim *sim, int at, const struct found *found
 {
     const struct centre_order *order = &sim->centre.orders[at];
 
-    for (int64_t version = found->snapshot + 1;
-         version <= check_centre_deliverable(sim, order); version++)
+    for (int64_t version = found->snapshot + 1; version <= check_centre_deliverable(sim, order);
+         version++)
         SIM_REQUIRE(found->events[version],
                     "C10: the broker has lost version %" PRId64 " of order %s, and %s has not "
                     "sent it again",
@@ -45,9 +45,8 @@ void check_centre_resent(struct sim *sim)
     for (int p = 0; p < TEST_PARTITIONS; p++)
         for (size_t i = 0; i < sim->centre.broker.topics[BROKER_EVENTS][p].count; i++)
             see_record(sim, &sim->centre.broker.topics[BROKER_EVENTS][p].records[i], found);
-    for (int i = 0; sim->centre.tills_resend && !sim->centre.has_left_out &&
-                    i < sim->centre.order_count;
-         i++)
+    for (int i = 0;
+         sim->centre.tills_resend && !sim->centre.has_left_out && i < sim->centre.order_count; i++)
         check_order(sim, i, &found[i]);
     free(found);
 }

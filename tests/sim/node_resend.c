@@ -27,6 +27,11 @@ static void on_unchecked(void *ctx, const char *cursor_name)
     sim_wake(node, SIM_WRITER, 60 * MS);
 }
 
+static bool is_stored(void *ctx)
+{
+    return tb_writer_has_stored_delivered(((struct sim_node *)ctx)->writer);
+}
+
 static void on_resend(void *ctx, const char *cursor_name, const struct tb_resend *state,
                       enum tb_resend_event event, bool snapshots)
 {
@@ -57,6 +62,7 @@ const struct tb_relay_resend_options *node_resend_options(struct sim_node *node)
         .rate = EVENTS_PER_SECOND,
         .on_delivered = on_delivered,
         .on_unchecked = on_unchecked,
+        .is_stored = is_stored,
         .on_resend = on_resend,
         .ctx = node,
     };

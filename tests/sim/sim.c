@@ -82,7 +82,17 @@ void sim_wake(struct sim_node *node, enum sim_actor actor, int64_t in_us)
  * actors are almost never due at once. */
 struct turn {
     int64_t due_us;
-    enum { EDGE_FAULTS, CLIENT, NODE, CENTRE, CENTRAL, CENTRE_FAULTS, CENTRE_PAST, CENTRE_RESTORE, ODD_RECORDS } actor_kind;
+    enum {
+        EDGE_FAULTS,
+        CLIENT,
+        NODE,
+        CENTRE,
+        CENTRAL,
+        CENTRE_FAULTS,
+        CENTRE_PAST,
+        CENTRE_RESTORE,
+        ODD_RECORDS
+    } actor_kind;
     int index, actor;
 };
 

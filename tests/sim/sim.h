@@ -194,7 +194,7 @@ struct sim_node {
     struct tb_kafka_uplink *kafka; /* NULL without Kafka */
     struct tb_relay_resend_options resend;
     bool sends_orders; /* its own log lacks events that Kafka has lost: it sends whole orders */
-    int client;                    /* number of the client at the broker */
+    int client;        /* number of the client at the broker */
 
     struct sqlite3 *check_dbs[SIM_FILES]; /* the checkers' connections; NULL: not open */
 

@@ -223,14 +223,17 @@ START_TEST(a_late_reader_is_fenced_off)
     struct tb_error err = {0};
     int64_t highest = 0;
 
-    ck_ok(tb_sales_check_fence(&day, 0, &(struct tb_sales_fence){0, 0}, &highest, &arena, &err)); /* a view with one writer */
+    ck_ok(tb_sales_check_fence(&day, 0, &(struct tb_sales_fence){0, 0}, &highest, &arena,
+                               &err)); /* a view with one writer */
     ck_assert_int_eq(day.changes, 0);
     ck_ok(tb_sales_check_fence(&day, 0, &(struct tb_sales_fence){5, 0}, &highest, &arena, &err));
     ck_assert_int_eq(day.changes, 1); /* stored, also if nothing else changes */
     ck_ok(tb_sales_add(&day, 0, &change, false, &arena, &err));
     ck_ok(tb_sales_check_fence(&day, 0, &(struct tb_sales_fence){5, 0}, &highest, &arena, &err));
     ck_assert_int_eq(day.changes, 2);
-    ck_assert_int_eq(tb_sales_check_fence(&day, 0, &(struct tb_sales_fence){4, 0}, &highest, &arena, &err), TB_BUSY);
+    ck_assert_int_eq(
+        tb_sales_check_fence(&day, 0, &(struct tb_sales_fence){4, 0}, &highest, &arena, &err),
+        TB_BUSY);
     ck_assert_int_eq(highest, 5);
     ck_ok(tb_sales_check_fence(&day, 0, &(struct tb_sales_fence){0, 0}, &highest, &arena, &err));
     ck_ok(tb_sales_check_fence(&day, 1, &(struct tb_sales_fence){4, 0}, &highest, &arena, &err));

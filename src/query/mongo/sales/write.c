@@ -10,8 +10,8 @@ struct changed {
 struct changing {
     const struct tb_plan *plan;
     const struct tb_sales_fence *fence;
-    int64_t *highest;        /* a fence that has refused ours */
-    int day_start_minutes;   /* of the central */
+    int64_t *highest;      /* a fence that has refused ours */
+    int day_start_minutes; /* of the central */
     const struct tb_sales_day_ends *day_ends;
     const struct tb_planned_order *undo; /* as tb_mongo_write_sales */
     struct tb_arena *arena;

@@ -10,8 +10,8 @@ static enum tb_code write_sales(struct tb_view_mongo *view, const struct tb_mong
                                 const struct tb_sales_day_ends *day_ends,
                                 const struct tb_planned_order *undo, struct tb_error *err)
 {
-    return tb_mongo_write_sales(client, sales, plan, day_ends, &view->fences[plan->partition], undo,
-                                &view->fence_seen, err);
+    return tb_mongo_write_sales(client, sales, plan, day_ends, &view->fences[plan->partition],
+                                undo, &view->fence_seen, err);
 }
 
 /* Takes every refused order out of its day, and reports the first one. */
