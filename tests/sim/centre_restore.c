@@ -7,8 +7,8 @@
  * this fault is the run that it would be without this file. */
 
 #define MS INT64_C(1000)
-/* A till looks again after so long if it could not look when it connected. */
-#define TILL_LOOKS_AGAIN_US (61000 * MS)
+/* By then every till is connected, and has looked again a minute after it could not look. */
+#define TILL_LOOKS_AGAIN_US (150000 * MS)
 
 static uint64_t below(struct sim *sim, uint64_t bound)
 {
