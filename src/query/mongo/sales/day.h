@@ -74,8 +74,8 @@ struct tb_sales_fence {
  * writer. */
 TB_CHECKED enum tb_code tb_sales_check_fence(struct tb_sales_day *day, int32_t partition,
                                              const struct tb_sales_fence *fence,
-                                             int64_t *ret_highest,
-                                             struct tb_arena *arena, struct tb_error *err);
+                                             int64_t *ret_highest, struct tb_arena *arena,
+                                             struct tb_error *err);
 /* Adds the delta unless the day contains its record. late: the day was over when it arrived. */
 TB_CHECKED enum tb_code tb_sales_add(struct tb_sales_day *day, int32_t partition,
                                      const struct tb_plan_sales_delta *delta, bool late,
