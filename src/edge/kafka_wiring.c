@@ -31,6 +31,11 @@ static void on_unchecked(void *ctx, const char *cursor_name)
     tb_writer_post_unchecked(((struct edge *)ctx)->writer, cursor_name);
 }
 
+static bool is_stored(void *ctx)
+{
+    return tb_writer_has_stored_delivered(((struct edge *)ctx)->writer);
+}
+
 static void on_resend(void *ctx, const char *cursor_name, const struct tb_resend *state,
                       enum tb_resend_event event, bool snapshots)
 {
@@ -78,6 +83,7 @@ enum tb_code tb_edge_open_kafka(struct edge *edge, struct tb_error *err)
         .rate = tb_config_int(edge->shared.config, TB_LINK_RESEND_RATE),
         .on_delivered = on_delivered,
         .on_unchecked = on_unchecked,
+        .is_stored = is_stored,
         .on_resend = on_resend,
         .ctx = edge,
     };

@@ -7,8 +7,9 @@
 /* After a check that failed, and at least between two checks. */
 #define AGAIN_MS (60 * INT64_C(1000))
 /* So long a new connection waits for the first result: what is sent before it may be in front of
- * what is lost. */
+ * what is lost. Meanwhile a check that failed is tried again soon. */
 #define BLOCKS_MS 5000
+#define BLOCKED_AGAIN_MS 500
 #define POLL_MS 20
 
 void tb_log_check_release(struct tb_log_check *check)
@@ -17,21 +18,26 @@ void tb_log_check_release(struct tb_log_check *check)
     check->probe = NULL;
 }
 
-static void finish(struct tb_log_check *check, int64_t now_ms, int64_t pause_ms)
+/* Nothing is known. */
+static void fail(struct tb_log_check *check, int64_t now_ms)
 {
     tb_log_check_release(check);
-    check->blocks = false;
     check->checked_ms = now_ms;
-    check->due_ms = now_ms + pause_ms;
+    check->due_ms = now_ms + (check->blocks ? BLOCKED_AGAIN_MS : AGAIN_MS);
 }
 
-/* False: there is nothing to look for. */
+/* False: there is nothing to look for, or *err says why it is not known. */
 static bool begin(struct tb_log_check *check, struct tb_error *err)
 {
     const struct tb_log_check_options *options = &check->options;
     struct tb_log_probe_position positions[TB_DELIVERED_MAX];
 
     check->count = 0;
+    if (!check->has_looked && options->resend->is_stored &&
+        !options->resend->is_stored(options->resend->ctx)) {
+        (void)tb_error_set(err, TB_BUSY, "the store does not have the last places yet");
+        return false;
+    }
     if (tb_outbox_list_delivered(options->outbox, TB_CURSOR_KAFKA, check->delivered,
                                  TB_DELIVERED_MAX, &check->count, err) != TB_OK ||
         check->count == 0)
@@ -86,17 +92,12 @@ static void note_checked(const struct tb_log_check *check)
     }
 }
 
-static void conclude(struct tb_log_check *check)
+static void begin_resend(const struct tb_log_check *check, const struct tb_delivered *lost,
+                         int64_t sure_row)
 {
     const struct tb_log_check_options *options = &check->options;
-    const struct tb_delivered *lost = NULL;
     char reason[TB_RESEND_REASON_SIZE];
-    int64_t sure_row = judge(check, tb_log_probe_positions(check->probe), &lost);
 
-    if (!lost && !tb_relay_is_resending(options->relay))
-        note_checked(check);
-    if (!lost)
-        return;
     snprintf(reason, sizeof reason,
              "%.100s-%d does not have the record any more that it had at "
              "offset %" PRId64,
@@ -105,6 +106,26 @@ static void conclude(struct tb_log_check *check)
             options->hold ? "`tillbox resend --all` sends again what this node still has"
                           : "what may be lost is sent again");
     tb_relay_begin_resend(options->relay, reason, sure_row, options->hold);
+}
+
+/* Without a probe there was nothing to look for. */
+static void conclude(struct tb_log_check *check, int64_t now_ms)
+{
+    const struct tb_delivered *lost = NULL;
+    int64_t sure_row = 0;
+
+    if (check->probe)
+        sure_row = judge(check, tb_log_probe_positions(check->probe), &lost);
+    check->has_looked = true;
+    tb_relay_hold_delivered(check->options.relay, false);
+    if (lost)
+        begin_resend(check, lost, sure_row);
+    else if (check->probe && !tb_relay_is_resending(check->options.relay))
+        note_checked(check);
+    tb_log_check_release(check);
+    check->blocks = false;
+    check->checked_ms = now_ms;
+    check->due_ms = now_ms + EVERY_MS;
 }
 
 int64_t tb_log_check_step(struct tb_log_check *check, bool connected)
@@ -120,26 +141,23 @@ int64_t tb_log_check_step(struct tb_log_check *check, bool connected)
     }
     check->connected = connected;
     if (!connected) {
+        check->has_looked = false;
+        tb_relay_hold_delivered(check->options.relay, true);
         tb_log_check_release(check);
         return EVERY_MS;
     }
     if (tb_relay_log_went_back(check->options.relay) && check->due_ms > now_ms)
         check->due_ms = check->checked_ms + AGAIN_MS;
-    if (!check->probe && now_ms < check->due_ms)
-        return check->due_ms - now_ms;
-    if (!check->probe && !begin(check, &err)) {
-        finish(check, now_ms, err.code == TB_OK ? EVERY_MS : AGAIN_MS);
-        return 0;
-    }
     if (now_ms >= check->blocks_until_ms)
         check->blocks = false;
-    if (tb_log_probe_step(check->probe, &done, &err) != TB_OK) {
-        finish(check, now_ms, AGAIN_MS);
-        return 0;
-    }
-    if (!done)
+    if (!check->probe && now_ms < check->due_ms)
+        return check->due_ms - now_ms;
+    bool looks = check->probe || begin(check, &err);
+    if (looks && tb_log_probe_step(check->probe, &done, &err) == TB_OK && !done)
         return POLL_MS;
-    conclude(check);
-    finish(check, now_ms, EVERY_MS);
+    if (err.code != TB_OK)
+        fail(check, now_ms);
+    else
+        conclude(check, now_ms);
     return 0;
 }

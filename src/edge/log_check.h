@@ -1,6 +1,7 @@
 /* Looks whether Kafka still has the records that it has acknowledged: after each connection, each
  * hour, and when it acknowledges a record where it had one before. If it does not, the relay sends
- * again what is missing.
+ * again what is missing. Until a new connection has looked, the store keeps the places of before:
+ * what is acknowledged meanwhile may be behind what is lost, and must not hide it.
  *
  * Thread:  the uplink's. */
 #pragma once
@@ -20,6 +21,7 @@ struct tb_log_check {
     struct tb_log_check_options options;
     struct tb_log_probe *probe; /* NULL: none is under way */
     bool connected;             /* at the last step */
+    bool has_looked;            /* since it is connected */
     bool blocks;                /* nothing may be sent before the result is known */
     int64_t due_ms, blocks_until_ms, checked_ms; /* monotonic */
     struct tb_delivered delivered[TB_DELIVERED_MAX];

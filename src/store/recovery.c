@@ -75,12 +75,14 @@ static enum tb_code last_incomplete_order(struct tb_store *store, int64_t *ret_n
     return TB_OK;
 }
 
+/* A resend that is under way knows an offset of the log before, which says nothing of this one. */
 static enum tb_code put_log_id(struct tb_store *store, const char *log_id, struct tb_error *err)
 {
     struct tb_stmt *stmt = &store->stmts[TB_STMT_SET_LOG_ID];
 
     tb_stmt_bind_text(stmt, ":log_id", tb_str_of(log_id));
-    return tb_stmt_run(stmt, err);
+    TB_TRY(tb_stmt_run(stmt, err));
+    return tb_stmt_run(&store->stmts[TB_STMT_RESTART_RESENDS], err);
 }
 
 enum tb_code tb_store_restart_cursor(struct tb_store *store, const char *cursor_name,

@@ -43,6 +43,16 @@ bool tb_writer_post_delivered(struct tb_writer *writer, const char *cursor_name,
     return slot != NULL;
 }
 
+bool tb_writer_has_stored_delivered(struct tb_writer *writer)
+{
+    bool pending;
+
+    pthread_mutex_lock(&writer->relay_lock);
+    pending = tb_resend_writes_pending(&writer->relay_writes);
+    pthread_mutex_unlock(&writer->relay_lock);
+    return !pending;
+}
+
 void tb_writer_post_unchecked(struct tb_writer *writer, const char *cursor_name)
 {
     bool wake;

@@ -34,6 +34,7 @@ static const char *const sql[TB_STMT_COUNT] = {
         " FROM meta",
     [TB_STMT_LOG_ID] = "SELECT log_id FROM meta",
     [TB_STMT_SET_LOG_ID] = "UPDATE meta SET log_id = :log_id",
+    [TB_STMT_RESTART_RESENDS] = "UPDATE resend SET next = -1",
     [TB_STMT_SET_FORCED_OFFLINE] = "UPDATE meta SET forced_offline = :forced",
     [TB_STMT_SET_UPTIME] = "UPDATE meta SET uptime_ms = :uptime",
     [TB_STMT_LAST_EPOCH] = LAST_EPOCH,

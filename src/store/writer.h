@@ -109,6 +109,8 @@ TB_CHECKED bool tb_writer_post_unparked(struct tb_writer *writer, const char *cu
 /* Stores where the log of the cursor has acknowledged a record. False: too many wait. */
 TB_CHECKED bool tb_writer_post_delivered(struct tb_writer *writer, const char *cursor_name,
                                          const struct tb_delivered *delivered);
+/* False: what was posted of delivered records and resends is not stored yet. */
+bool tb_writer_has_stored_delivered(struct tb_writer *writer);
 /* Removes the delivered records that are `checked`: an older row was delivered behind one. */
 void tb_writer_post_unchecked(struct tb_writer *writer, const char *cursor_name);
 /* Stores how far a resend is. BEGUN removes all delivered records: the log is another one now.

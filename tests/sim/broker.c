@@ -102,7 +102,7 @@ int broker_client(struct broker *broker, const char *id)
 
 bool broker_reaches(const struct broker *broker, int client)
 {
-    return !broker->down && !broker->clients[client].cut;
+    return !broker->down && !broker->is_restoring && !broker->clients[client].cut;
 }
 
 void broker_client_died(struct broker *broker, int client)
@@ -119,19 +119,38 @@ static int32_t partition_of(enum broker_topic topic, const struct tb_record *rec
                                    : tb_log_partition(record->key, broker_partitions(topic));
 }
 
-const struct tb_record *broker_append(struct broker *broker, enum broker_topic topic,
-                                      const struct tb_record *record)
+/* Room for one more record. */
+static struct tb_record *room_in(struct broker_partition *part)
 {
-    int32_t partition = partition_of(topic, record);
-    struct broker_partition *part = &broker->topics[topic][partition];
-    struct tb_record *kept;
-
     if (part->count == part->cap) {
         part->cap = part->cap ? 2 * part->cap : 64;
         part->records = realloc(part->records, part->cap * sizeof *part->records);
         TB_ASSERT(part->records);
     }
-    kept = &part->records[part->count];
+    return &part->records[part->count];
+}
+
+void broker_append_marker(struct broker *broker, enum broker_topic topic, int32_t partition)
+{
+    struct broker_partition *part = &broker->topics[topic][partition];
+
+    *room_in(part) = (struct tb_record){.partition = partition, .offset = -1};
+    sim_trace("a marker at %d-%zu", (int)partition, part->count);
+    part->count++;
+}
+
+bool broker_is_marker(const struct tb_record *record)
+{
+    return record->offset < 0;
+}
+
+const struct tb_record *broker_append(struct broker *broker, enum broker_topic topic,
+                                      const struct tb_record *record)
+{
+    int32_t partition = partition_of(topic, record);
+    struct broker_partition *part = &broker->topics[topic][partition];
+    struct tb_record *kept = room_in(part);
+
     TB_ASSERT(tb_record_copy(&broker->arena, record, kept));
     kept->partition = partition;
     kept->offset = (int64_t)part->count++;
@@ -242,6 +261,20 @@ static void answer(struct broker *broker, struct broker_request *request)
     else if (request->writer)
         broker_acknowledged(request->writer, request->slot, request->partition, request->offset);
     drop(broker, request);
+}
+
+void broker_lose_answers(struct broker *broker)
+{
+    struct broker_request *next;
+
+    for (struct broker_request *request = broker->requests; request; request = next) {
+        next = request->next;
+        if (!request->appended)
+            continue;
+        if (request->writer)
+            broker_answered(request->writer, request->slot, false);
+        drop(broker, request);
+    }
 }
 
 static struct broker_request *next_request(const struct broker *broker)

@@ -7,6 +7,7 @@
  * the broker accepts commits from members of the current generation only.
  *
  *   broker.c                topics, clients, produce requests
+ *   broker_copy.c           copies of its topics and of its groups' offsets
  *   broker_writer.c         producers
  *   broker_group.c          consumer groups: members, assignment, commits
  *   broker_reader.c         consumers: fetching
@@ -98,6 +99,7 @@ struct broker {
     enum broker_mutant mutant;
     bool unreliable; /* requests and answers get lost, late, or end with an unknown outcome */
     bool down;
+    bool is_restoring;  /* it is down because somebody restores it */
     int64_t session_us; /* a member that sends nothing for this long is removed */
     struct broker_partition topics[BROKER_TOPICS][TEST_PARTITIONS];
     struct broker_client clients[BROKER_CLIENTS_MAX];
@@ -110,6 +112,13 @@ struct broker {
     struct tb_arena arena;
 };
 
+/* What it had on its disk; zero: nothing. */
+struct broker_copy {
+    struct broker_partition topics[BROKER_TOPICS][TEST_PARTITIONS]; /* owned */
+    int64_t committed[2][TEST_PARTITIONS];
+    size_t group_count;
+};
+
 void broker_init(struct broker *broker, uint64_t seed, int64_t *now_us,
                  const struct broker_hooks *hooks);
 void broker_release(struct broker *broker); /* all writers and readers must be freed before */
@@ -118,12 +127,25 @@ void broker_step(struct broker *broker);
 /* Appends past all producers. Returns the stored record. */
 const struct tb_record *broker_append(struct broker *broker, enum broker_topic topic,
                                       const struct tb_record *record);
+/* What readers never get: a transaction's marker, or a record that was aborted. It has an offset
+ * and nothing else. */
+void broker_append_marker(struct broker *broker, enum broker_topic topic, int32_t partition);
+bool broker_is_marker(const struct tb_record *record);
 int broker_client(struct broker *broker, const char *id); /* adds it if the id is new */
 /* The client's process was killed. Its writers and readers stop, but must still be freed. */
 void broker_client_died(struct broker *broker, int client);
 bool broker_is_idle(const struct broker *broker); /* no request and no rebalance is under way */
 bool broker_reaches(const struct broker *broker, int client);
 int32_t broker_partitions(enum broker_topic topic);
+
+/* The connections break: what is appended and not answered has an unknown outcome. */
+void broker_lose_answers(struct broker *broker);
+/* broker_copy.c */
+void broker_copy_make(const struct broker *broker, struct broker_copy *copy);
+void broker_copy_release(struct broker_copy *copy);
+void broker_put_back(struct broker *broker, const struct broker_copy *copy,
+                     enum broker_topic topic, int32_t partition);
+void broker_put_offsets_back(struct broker *broker, const struct broker_copy *copy);
 
 /* Shared by the broker*.c files. */
 extern struct broker *broker_now;

@@ -33,6 +33,16 @@ static void start_at_end(struct broker_reader *reader)
     }
 }
 
+/* A marker that is fetched is passed without being returned. */
+static void skip_markers(struct broker_reader *reader, int32_t partition)
+{
+    const struct tb_record *records = reader->broker->topics[reader->topic][partition].records;
+    struct reader_partition *part = &reader->parts[partition];
+
+    while (part->assigned && part->next < part->fetched && broker_is_marker(&records[part->next]))
+        part->next++;
+}
+
 static void fetch(struct broker_reader *reader)
 {
     broker_step(reader->broker);
@@ -54,6 +64,7 @@ static void fetch(struct broker_reader *reader)
 
         if (part->assigned)
             part->fetched = end < part->next + AHEAD ? end : part->next + AHEAD;
+        skip_markers(reader, p);
     }
 }
 
@@ -66,7 +77,7 @@ static void fill_batch(struct broker_reader *reader, int32_t partition, size_t m
     struct reader_partition *part = &reader->parts[partition];
     const struct tb_record *records =
         broker->topics[reader->topic][partition].records + part->next;
-    size_t count = (size_t)(part->fetched - part->next);
+    size_t count = (size_t)(part->fetched - part->next), kept = 0;
     struct tb_record *copies;
 
     if (count > BATCH_MAX)
@@ -76,11 +87,12 @@ static void fill_batch(struct broker_reader *reader, int32_t partition, size_t m
     copies = tb_arena_array(&reader->batch_arena, count, sizeof *copies);
     TB_ASSERT(copies);
     for (size_t i = 0; i < count; i++)
-        TB_ASSERT(tb_record_copy(&reader->batch_arena, &records[i], &copies[i]));
+        if (!broker_is_marker(&records[i]))
+            TB_ASSERT(tb_record_copy(&reader->batch_arena, &records[i], &copies[kept++]));
     sim_trace("member %d polls %d-%" PRId64 ", %zu records", reader->member, (int)partition,
-              part->next, count);
+              part->next, kept);
     part->next += (int64_t)count;
-    *ret_batch = (struct tb_log_batch){partition, copies, count, part->assignment};
+    *ret_batch = (struct tb_log_batch){partition, copies, kept, part->assignment};
     if (broker->mutant == BROKER_EARLY_COMMITS && reader->topic == BROKER_EVENTS && reader->group)
         (void)broker_group_commit(broker, reader->group, reader->member, reader->generation,
                                   partition, part->next);
@@ -99,7 +111,8 @@ static enum tb_code poll(struct tb_log_reader *base, size_t max, int64_t wait_ms
     for (int i = 0; i < TEST_PARTITIONS && max > 0 && !reader->paused; i++) {
         int32_t p = reader->turn++ % TEST_PARTITIONS;
 
-        if (reader->parts[p].assigned && reader->parts[p].next > end_of(reader, p))
+        if (is_there(reader) && reader->parts[p].assigned &&
+            reader->parts[p].next > end_of(reader, p))
             return tb_error_set(err, TB_CORRUPT, "%d is not in the simulated log", (int)p);
         if (!reader->parts[p].assigned || reader->parts[p].next >= reader->parts[p].fetched)
             continue;

@@ -154,11 +154,12 @@ static enum tb_code open_view(struct central *central, struct tb_error *err)
 
 static enum tb_code open_consumer(struct central *central, struct tb_error *err)
 {
+    static const struct tb_plan_partitions partitions = {.counts = {TEST_PARTITIONS}, .count = 1};
     const struct tb_consumer_options options = {
         .view = central->view,
         .clock = &central->clock,
         .random = &central->random.random,
-        .rules = {.currency = "EUR"},
+        .rules = {.currency = "EUR", .partitions = &partitions},
         .dead_letter_keep_ms = -1,
         .dead_letters = central->dead_letters,
         .topic = SIM_TOPIC,

@@ -31,6 +31,8 @@ void centre_init(struct sim *sim)
     centre_faults_draw(sim);
     centre_past_init(sim);
     retirement_draw(sim);
+    centre_restore_init(sim);
+    odd_records_init(sim);
     centre->central_count = 1 + (int)sim_below(&sim->centre_random, CENTRALS_MAX);
     for (int i = 0; i < centre->central_count; i++)
         central_init(&centre->centrals[i], sim, i);
@@ -42,6 +44,7 @@ void centre_release(struct sim *sim)
         central_release(&sim->centre.centrals[i]);
     broker_release(&sim->centre.broker);
     centre_past_release(sim);
+    centre_restore_release(sim);
     mongod_release(&sim->centre.mongod);
 }
 

@@ -9,9 +9,11 @@
  *   centre_faults.c        the faults of the centre
  *   centre_past.c          faults by which log or database get another past
  *   retirement.c           people who retire nodes and put them back
+ *   odd_records.c          what other programs leave in the topic of events
+ *   centre_restore.c       the broker is restored from an older copy
  *   check_centre_priv.h    compares log and database with the oracle, during and after the run
  *
- * The invariants C1 to C10 are listed in README.md.
+ * The invariants C1 to C11 are listed in README.md.
  *
  * Thread:  one.
  * Memory:  part of struct sim; zero in the embedded edition.
@@ -112,6 +114,7 @@ struct centre_order {
     int64_t dead_version;                  /* highest version that has a dead letter */
     bool db_refuses;                       /* the database has rejected it */
     int64_t parked_from_row;               /* first outbox row that the edge has parked; 0: none */
+    int64_t snapshot_version;              /* highest version of a snapshot in the log */
 };
 struct centre {
     struct broker broker;
@@ -148,6 +151,16 @@ struct centre {
         bool is_open; /* they have asked for something, and there is no answer yet */
         bool asked;   /* what for: to retire it, or to put it back */
     } retirements[ORACLE_NODES_MAX];
+    struct fake_random restore_random;
+    bool tills_resend;     /* tills send again what the broker has lost */
+    bool has_lost_records; /* the broker's log lacks records that it once had */
+    bool has_left_out;     /* no till can know of some of them */
+    int64_t restore_due_us;
+    int restores_left;
+    struct broker_copy broker_copy;
+    struct fake_random odd_random;
+    int64_t odd_due_us;
+    int odd_left;
 };
 
 /* centre.c */
@@ -166,6 +179,16 @@ void centre_faults_heal(struct sim *sim);
 void centre_past_init(struct sim *sim);
 void centre_past_step(struct sim *sim);
 void centre_past_release(struct sim *sim);
+
+/* centre_restore.c */
+void centre_restore_init(struct sim *sim);
+void centre_restore_step(struct sim *sim);
+void centre_restore_heal(struct sim *sim);
+void centre_restore_release(struct sim *sim);
+
+/* odd_records.c */
+void odd_records_init(struct sim *sim);
+void odd_records_step(struct sim *sim);
 
 /* check_days.c */
 /* When the business days of nodes and centrals begin. */

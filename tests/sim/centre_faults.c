@@ -203,6 +203,8 @@ void centre_faults_heal(struct sim *sim)
     struct centre *centre = &sim->centre;
 
     centre->fault_due_us = centre->past_due_us = SIM_NEVER;
+    centre->odd_due_us = SIM_NEVER;
+    centre_restore_heal(sim);
     centre->broker.unreliable = centre->broker.down = false;
     centre->mongod.unreliable = centre->mongod.down = false;
     for (size_t i = 0; i < centre->broker.client_count; i++)

@@ -88,8 +88,12 @@ static void replace_partition(struct sim *sim, int32_t partition)
             at = (at + 1) % old.count;
         moved[at] = true;
         *record = old.records[at];
-        if (is_left_out(sim, part, part->count, record))
+        if (broker_is_marker(record))
             continue;
+        if (is_left_out(sim, part, part->count, record)) {
+            sim->centre.has_left_out = true;
+            continue;
+        }
         record->offset = (int64_t)part->count++;
         record->timestamp_ms = SIM_EPOCH_MS + sim->now_us / 1000;
     }
@@ -211,6 +215,7 @@ void centre_past_step(struct sim *sim)
     centre->has_other_past = true;
     centre->notices_past_us = sim->now_us + PLACED_LOOK_EVERY_MS * MS;
     if (class == CENTRE_PAST_REPLACED) {
+        centre->has_lost_records = true; /* of where they were */
         replace_log(sim);
         return;
     }

@@ -5,6 +5,7 @@
  *   check_centre.c         a node's orders at the centre, and the node's Kafka cursor
  *   check_days.c           which orders came after the end of their day
  *   retirement.c           which nodes are retired
+ *   check_resent.c         at the end: does the broker's log have what it once had?
  *   check_centre_final.c   at the end: has everything arrived?
  *
  * Thread:  one.
@@ -15,6 +16,12 @@
 #include "sim/check_priv.h"
 
 bool check_record_mark(const struct tb_record *record, struct check_mark *ret_mark);
+int64_t check_record_version(const struct tb_record *record); /* of its order */
+bool check_record_is_snapshot(const struct tb_record *record);
+/* The last version that the edge can deliver: rows after a refused one stay parked, but
+ * a snapshot may have what they say. */
+int64_t check_centre_deliverable(const struct sim *sim, const struct centre_order *order);
+void check_centre_resent(struct sim *sim); /* check_resent.c */
 /* NULL: nothing of the order has arrived. */
 struct centre_order *check_find_order(struct centre *centre, struct tb_str id);
 /* check_days.c: a document of `nodes` is written; at the end, all days. */

@@ -49,7 +49,7 @@ static void count_order(struct sim *sim, const char *id, struct day *day)
             bool is_late = record->timestamp_ms >= day->ends_at_ms;
             bool is_known = known_ms > 0 && record->timestamp_ms >= known_ms;
 
-            if (!tb_str_eq(record->key, tb_str_of(id)))
+            if (broker_is_marker(record) || !tb_str_eq(record->key, tb_str_of(id)))
                 continue;
             day->may_be_late += is_late || !is_known;
             all_late = all_late && is_late && is_known;

@@ -44,6 +44,8 @@ bool check_has_arrived(struct sim_node *node)
         (tb_outbox_read_status(node->api_outbox, TB_CURSOR_KAFKA, &figures, &err) != TB_OK ||
          figures.pending > 0))
         return false;
+    if (node->kafka && !node_resend_is_done(node))
+        return false;
     return !sends_snapshots(node) && view_has_all(node) && foreign_is_acked(node);
 }
 

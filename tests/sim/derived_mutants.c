@@ -10,6 +10,11 @@ void derived_mutants_install(enum sim_mutant which)
     mutant = which;
 }
 
+bool derived_mutant_is(enum sim_mutant which)
+{
+    return mutant == which;
+}
+
 enum tb_code __real_tb_store_epoch_end(struct tb_store *store, const char *epoch,
                                        int64_t *ret_sequence, struct tb_error *err);
 enum tb_code __wrap_tb_store_epoch_end(struct tb_store *store, const char *epoch,

@@ -304,6 +304,7 @@ static enum tb_code open_kafka(struct sim_node *node, struct tb_error *err)
         .on_snapshots = on_snapshots,
         .park = on_park,
         .unparked = on_unparked,
+        .resend = node_resend_options(node),
         .ctx = node,
     };
 

@@ -46,6 +46,7 @@ const char *sim_mutant_name(enum sim_mutant mutant)
         [SIM_MUTANT_GENERATION_LEFT_OUT] = "generation-left-out",
         [SIM_MUTANT_LATE_BY_CENTRE_ZONE] = "late-by-centre-zone",
         [SIM_MUTANT_RETIRE_FORGOTTEN] = "retire-forgotten",
+        [SIM_MUTANT_RESEND_SKIPPED] = "resend-skipped",
     };
 
     return names[mutant];
@@ -90,7 +91,9 @@ struct turn {
         CENTRAL,
         CENTRE_FAULTS,
         CENTRE_PAST,
-        RETIREMENT
+        RETIREMENT,
+        CENTRE_RESTORE,
+        ODD_RECORDS
     } actor_kind;
     int index, actor;
 };
@@ -116,6 +119,8 @@ static struct turn next_turn(const struct sim *sim)
     offer(&next, (struct turn){sim->centre.fault_due_us, CENTRE_FAULTS, 0, 0});
     offer(&next, (struct turn){sim->centre.past_due_us, CENTRE_PAST, 0, 0});
     offer(&next, (struct turn){sim->centre.retirement_due_us, RETIREMENT, 0, 0});
+    offer(&next, (struct turn){sim->centre.restore_due_us, CENTRE_RESTORE, 0, 0});
+    offer(&next, (struct turn){sim->centre.odd_due_us, ODD_RECORDS, 0, 0});
     for (int i = 0; i < sim->centre.central_count; i++)
         for (int actor = 0; actor < CENTRAL_ACTORS && !sim->centre.centrals[i].busy; actor++)
             offer(&next, (struct turn){sim->centre.centrals[i].due_us[actor], CENTRAL, i, actor});
@@ -152,6 +157,12 @@ static void take_turn(struct sim *sim)
         break;
     case RETIREMENT:
         retirement_step(sim);
+        break;
+    case CENTRE_RESTORE:
+        centre_restore_step(sim);
+        break;
+    case ODD_RECORDS:
+        odd_records_step(sim);
         break;
     }
 }

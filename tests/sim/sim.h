@@ -6,6 +6,7 @@
  *   sim.c              one run: the clock, whose turn it is, the phases
  *   node_open.c        opens a node, wired as in src/edge
  *   node.c             steps, stops and kills it
+ *   node_resend.c      sends again what Kafka has lost
  *   client.c           sends commands, repeats them, reads; reports the answers to the oracle
  *   edge_faults.c      the faults of the nodes
  *   operator.c         somebody who holds snapshots and locks of a node's files
@@ -85,6 +86,7 @@ enum sim_mutant {
     SIM_MUTANT_GENERATION_LEFT_OUT,     /* a day's parts have the log's own offsets */
     SIM_MUTANT_LATE_BY_CENTRE_ZONE,     /* an order is late by the central's day */
     SIM_MUTANT_RETIRE_FORGOTTEN,        /* a heartbeat puts a retired node back */
+    SIM_MUTANT_RESEND_SKIPPED, /* a till does not look for what Kafka has lost, or sends nothing */
     SIM_MUTANT_COUNT
 };
 const char *sim_mutant_name(enum sim_mutant mutant);
@@ -191,7 +193,9 @@ struct sim_node {
     bool starts_without_kafka;     /* decided at each start */
     bool kafka_remembered;         /* the store had Kafka's cursor at the last check */
     struct tb_kafka_uplink *kafka; /* NULL without Kafka */
-    int client;                    /* number of the client at the broker */
+    struct tb_relay_resend_options resend;
+    bool sends_orders; /* its own log lacks events that Kafka has lost: it sends whole orders */
+    int client;        /* number of the client at the broker */
 
     struct sqlite3 *check_dbs[SIM_FILES]; /* the checkers' connections; NULL: not open */
 
@@ -238,7 +242,8 @@ enum foreign_kind {
     FOREIGN_GAP_UNKNOWN_ORDER, /* about an order that nobody placed */
     FOREIGN_UNKNOWN_TYPE, /* about an order that nobody placed: leaves a version in the view */
     FOREIGN_OTHER_EVENT,  /* another event of a version that an order of ours has */
-    FOREIGN_KIND_COUNT
+    FOREIGN_KIND_COUNT,
+    FOREIGN_OTHER_TILL = FOREIGN_KIND_COUNT /* of an order of ours, by another till */
 };
 /* Prefix of the ids of orders that nobody placed. */
 #define UNKNOWN_ORDER_PREFIX "00000000-0000-4000-8000-"
@@ -353,6 +358,12 @@ void folder_take_from(struct sim_node *node, struct sim_node *other, enum sim_fi
 
 /* derived_mutants.c */
 void derived_mutants_install(enum sim_mutant mutant);
+bool derived_mutant_is(enum sim_mutant mutant);
+
+/* node_resend.c */
+/* NULL: in this run, what Kafka loses is not sent again. */
+const struct tb_relay_resend_options *node_resend_options(struct sim_node *node);
+bool node_resend_is_done(struct sim_node *node);
 
 /* edge_faults.c */
 void edge_faults_draw(struct sim *sim);

@@ -124,6 +124,12 @@
     X(LOG_REPLACED, "connected: logs replaced by others")                                         \
     X(MONGOD_PUT_BACK, "connected: databases put back to an earlier state")                       \
     X(MONGOD_DROPPED, "connected: databases dropped")                                             \
+    X(BROKER_RESTORED, "connected: brokers restored from an older copy")                          \
+    X(RESEND, "connected: resends of what the broker has lost")                                   \
+    X(RESEND_SNAPSHOTS, "connected: resends that began with snapshots")                           \
+    X(MARKER, "connected: markers of transactions")                                               \
+    X(MISPLACED, "connected: records in the wrong partition")                                     \
+    X(OTHER_TILL, "connected: events of an order by another till")                                \
     X(CENTRE_PARKED, "connected: dead letters of a sender that had too many")                     \
     X(CENTRE_REDRIVEN, "connected: dead letters sent again")                                      \
     X(NODE_RETIRED, "connected: nodes retired")                                                   \

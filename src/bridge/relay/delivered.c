@@ -27,7 +27,7 @@ void tb_relay_post_delivered(struct tb_relay *relay)
     const struct tb_relay_options *options = &relay->options;
     bool left = false;
 
-    if (!relay->any_delivered_dirty)
+    if (!relay->any_delivered_dirty || relay->holds_delivered)
         return;
     for (int32_t p = 0; p < TB_LOG_PARTITIONS_MAX; p++) {
         struct tb_relay_delivered *last = &relay->delivered[p];
@@ -49,6 +49,11 @@ void tb_relay_forget_delivered(struct tb_relay *relay)
     memset(relay->delivered, 0, sizeof relay->delivered);
     relay->any_delivered_dirty = false;
     atomic_store(&relay->went_back, false);
+}
+
+void tb_relay_hold_delivered(struct tb_relay *relay, bool hold)
+{
+    relay->holds_delivered = hold;
 }
 
 bool tb_relay_log_went_back(struct tb_relay *relay)

@@ -93,6 +93,9 @@ void tb_relay_stop(struct tb_relay *relay);
 void tb_relay_begin_resend(struct tb_relay *relay, const char *reason, int64_t after_row,
                            bool held);
 bool tb_relay_is_resending(const struct tb_relay *relay); /* owner only */
+/* While they are held, the store keeps the places of before: somebody is to look first whether the
+ * log still has those records. Owner only. */
+void tb_relay_hold_delivered(struct tb_relay *relay, bool hold);
 /* The log acknowledged a record where it had acknowledged one before, since the last call. */
 bool tb_relay_log_went_back(struct tb_relay *relay);
 void tb_relay_wake_for_resend(struct tb_relay *relay); /* the store has a request to resend */

@@ -91,7 +91,7 @@ struct tb_relay {
     struct tb_relay_unpark unpark;
     struct tb_relay_resend resend;
     struct tb_relay_delivered delivered[TB_LOG_PARTITIONS_MAX];
-    bool any_delivered_dirty;
+    bool any_delivered_dirty, holds_delivered;
     struct tb_uuid_gen ids;
 
     struct tb_relay_window window;

@@ -77,18 +77,39 @@ static int64_t row_of(struct tb_relay *relay, const struct tb_record *record)
 
 /* Does the node's own log lack events that are to be sent? It does if it begins behind the first
  * of them: retention has removed records, or the log was made anew and begins with snapshots. */
-static enum tb_code lacks_events(struct tb_relay *relay, bool *ret_lacks, struct tb_error *err)
+static enum tb_code lacks_events(struct tb_relay *relay, int64_t begin, bool *ret_lacks,
+                                 struct tb_error *err)
 {
     struct tb_log_reader *log = relay->resend.log;
-    struct tb_log_range range = {0};
     struct tb_log_batch batch = {0};
     int64_t row;
 
-    TB_TRY(log->ops->range(log, 0, &range, err));
     TB_TRY(log->ops->poll(log, 1, 0, &batch, err));
     row = batch.count > 0 ? row_of(relay, &batch.records[0]) : 0;
     *ret_lacks = row == 0 || row > relay->resend.state.after_row + 1;
-    return log->ops->seek(log, 0, range.begin, err);
+    return log->ops->seek(log, 0, begin, err);
+}
+
+/* Begins with the log's first record. A log that was made anew, or lost records to retention,
+ * since the resend began may lack events too. */
+static enum tb_code begin_log(struct tb_relay *relay, int64_t begin, struct tb_error *err)
+{
+    const struct tb_relay_options *options = &relay->options;
+    struct tb_resend *state = &relay->resend.state;
+    int64_t last = 0;
+    bool lacks = false;
+
+    if (state->through_row < 0)
+        state->through_row = relay->cursor;
+    if (state->since_ms == 0)
+        TB_TRY(lacks_events(relay, begin, &lacks, err));
+    if (lacks)
+        TB_TRY(tb_outbox_last_number(options->outbox, &last, err));
+    state->next = begin;
+    if (last > 0)
+        relay->snapshots.left = (struct tb_outbox_snapshots){1, last};
+    post(relay, TB_RESEND_MOVED, last > 0);
+    return TB_OK;
 }
 
 /* Opens the node's own log where the resend stands. */
@@ -98,27 +119,12 @@ static enum tb_code open_log(struct tb_relay *relay, struct tb_error *err)
     struct tb_relay_resend *resend = &relay->resend;
     struct tb_resend *state = &resend->state;
     struct tb_log_range range = {0};
-    int64_t last = 0;
-    bool lacks = false;
 
     TB_TRY(options->resend->open_log(options->resend->ctx, &resend->log, err));
-    if (state->through_row >= 0 && state->next >= 0) { /* it goes on */
-        TB_TRY(resend->log->ops->range(resend->log, 0, &range, err));
-        if (state->next < range.begin || state->next > range.end)
-            return TB_OK; /* it is another log than before: all of it */
+    TB_TRY(resend->log->ops->range(resend->log, 0, &range, err));
+    if (state->through_row >= 0 && state->next >= range.begin && state->next <= range.end)
         return resend->log->ops->seek(resend->log, 0, state->next, err);
-    }
-    if (state->through_row < 0)
-        state->through_row = relay->cursor;
-    if (state->since_ms == 0)
-        TB_TRY(lacks_events(relay, &lacks, err));
-    if (lacks)
-        TB_TRY(tb_outbox_last_number(options->outbox, &last, err));
-    state->next = 0;
-    if (last > 0)
-        relay->snapshots.left = (struct tb_outbox_snapshots){1, last};
-    post(relay, TB_RESEND_MOVED, last > 0);
-    return TB_OK;
+    return begin_log(relay, range.begin, err);
 }
 
 void tb_relay_begin_resend(struct tb_relay *relay, const char *reason, int64_t after_row,

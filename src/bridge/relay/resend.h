@@ -20,6 +20,8 @@ struct tb_relay_resend_options {
     /* As tb_writer_post_delivered. */
     bool (*on_delivered)(void *ctx, const char *cursor_name, const struct tb_delivered *delivered);
     void (*on_unchecked)(void *ctx, const char *cursor_name);
+    /* As tb_writer_has_stored_delivered. NULL: it always has. */
+    bool (*is_stored)(void *ctx);
     /* As tb_writer_post_resend. */
     void (*on_resend)(void *ctx, const char *cursor_name, const struct tb_resend *state,
                       enum tb_resend_event event, bool snapshots);

@@ -78,7 +78,8 @@ enum tb_code tb_relay_append_snapshots(struct tb_relay *relay, struct tb_error *
     struct tb_outbox_row order;
     bool more = true;
 
-    if (snapshots->outstanding > 0)
+    /* An answer does not say whether it is about a row or an order. */
+    if (snapshots->outstanding > 0 || relay->window.outstanding > 0)
         return TB_OK;
     atomic_store(&relay->wake_pending, false);
     relay->more = true;

@@ -49,18 +49,24 @@ static const struct tb_parked_order *choose(struct tb_relay *relay)
 {
     int64_t now_us = tb_clock_mono_us(relay->options.clock);
     const struct tb_parked_order *smallest = NULL;
+    bool waits = false;
 
     if (!relay->unpark.requested && now_us < relay->unpark.trial_at_us)
         return NULL;
     for (size_t i = 0; i < relay->parked_count; i++) {
         const struct tb_parked_order *order = &relay->parked[i];
 
+        /* The cursor went back to before the order was parked: its rows come again. */
+        if (!order->snapshot && order->row > relay->last) {
+            waits |= order->unpark != 0;
+            continue;
+        }
         if (order->unpark)
             return order;
         if (!smallest || order->bytes < smallest->bytes)
             smallest = order;
     }
-    relay->unpark.requested = false;
+    relay->unpark.requested = waits;
     if (now_us < relay->unpark.trial_at_us)
         return NULL;
     relay->unpark.trial_at_us = now_us + TRIAL_US;

@@ -4,6 +4,7 @@
 #include "bridge/log/inproc/inproc.h"
 #include "bridge/relay/relay.h"
 #include "store/fixture.h"
+#include "store/recovery.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -35,6 +36,7 @@ static int64_t ends[PARTITIONS];
 static struct tb_log_ack acks[TB_LOG_INFLIGHT_MAX];
 static size_t ack_count;
 static unsigned unknown; /* of a thousand answers so many are lost */
+static bool is_slow;     /* no answer comes */
 
 static void copy_text(char *to, struct tb_str text)
 {
@@ -85,6 +87,8 @@ static enum tb_code kafka_poll(struct tb_log_writer *writer, int64_t wait_ms,
                                struct tb_error *err)
 {
     (void)writer, (void)wait_ms, (void)err;
+    if (is_slow)
+        max = 0;
     *ret_count = ack_count < max ? ack_count : max;
     memcpy(ret_acks, acks, *ret_count * sizeof *acks);
     ack_count -= *ret_count;
@@ -437,6 +441,94 @@ START_TEST(what_the_log_lacks_comes_as_snapshots)
 }
 END_TEST
 
+/* The node's own log is lost while events are sent again from it. The new one does not have them,
+ * whether its offsets are those of the old one or not. */
+START_TEST(the_log_is_lost_meanwhile)
+{
+    struct tb_error err = {0};
+
+    sell(60);
+    drain();
+    resend.rate = 100;
+    lose_and_resend();
+    while (count("resend WHERE next > 10") == 0)
+        step();
+    tb_relay_free(relays[1]);
+    close_node_log();
+    ck_assert_int_eq(unlink(log_path), 0);
+    base = _i == 0 ? 0 : 1000;
+    ck_ok(tb_store_set_log_id(f.store, "another", &err));
+    ack_count = 0;
+    open_node_log();
+    open_relay(1);
+    sell(60);
+    drain();
+    check_all(true);
+}
+END_TEST
+
+/* So many records are where the store says that the log has acknowledged them. */
+static int64_t count_delivered(void)
+{
+    int64_t offsets[PARTITIONS] = {0}, found = 0;
+    char sql[200];
+
+    for (size_t i = 0; i < record_count; i++) {
+        snprintf(sql, sizeof sql,
+                 "SELECT count(*) FROM delivered WHERE partition = %d AND offset = %lld"
+                 " AND event_id = '%s'",
+                 records[i].partition, (long long)offsets[records[i].partition]++,
+                 records[i].event_id);
+        found += fixture_query(&f, sql);
+    }
+    return found;
+}
+
+/* Answers about rows come while orders wait to be sent as snapshots. */
+START_TEST(rows_are_not_taken_for_orders)
+{
+    for (int i = 0; i < 30; i++)
+        sell(1);
+    drain();
+    close_node_log();
+    ck_assert_int_eq(unlink(log_path), 0);
+    base = 1000;
+    open_node_log();
+    lose_and_resend();
+    for (int i = 0; i < 5; i++)
+        sell(1);
+    fake_clock_advance(&f.clock, 1000);
+    is_slow = true;
+    for (int i = 0; i < 5; i++)
+        step();
+    ck_assert_uint_eq(ack_count, 5); /* of rows; the orders come after them */
+    is_slow = false;
+    drain();
+    restart_kafka();
+    check_all(true);
+    ck_assert_int_gt(count("delivered"), 0);
+    ck_assert_int_eq(count_delivered(), count("delivered"));
+}
+END_TEST
+
+/* Somebody is to look first whether what was acknowledged before is still there. */
+START_TEST(places_wait_while_they_are_held)
+{
+    tb_relay_hold_delivered(relays[1], true);
+    sell(20);
+    drain();
+    restart_kafka();
+    ck_assert_int_eq(count("delivered"), 0);
+    tb_relay_hold_delivered(relays[1], true);
+    sell(20);
+    drain();
+    tb_relay_hold_delivered(relays[1], false);
+    for (int i = 0; i < 50; i++)
+        step();
+    ck_assert_int_eq(count("delivered"), PARTITIONS);
+}
+END_TEST
+
 /* Whatever Kafka answers, whenever the process dies, and if it loses all once more. */
 START_TEST(histories)
 {
@@ -474,6 +566,9 @@ int main(void)
     tcase_add_test(tc, it_can_wait_for_a_person);
     tcase_set_timeout(tc, 120);
     tcase_add_test(tc, what_the_log_lacks_comes_as_snapshots);
+    tcase_add_loop_test(tc, the_log_is_lost_meanwhile, 0, 2);
+    tcase_add_test(tc, places_wait_while_they_are_held);
+    tcase_add_test(tc, rows_are_not_taken_for_orders);
     tcase_add_loop_test(tc, histories, 0, 20);
     suite_add_tcase(suite, tc);
     return test_main(suite);

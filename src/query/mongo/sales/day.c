@@ -55,24 +55,25 @@ static struct tb_sales_part *part_of(struct tb_sales_day *day, int64_t partition
     return &parts[at];
 }
 
-enum tb_code tb_sales_check_fence(struct tb_sales_day *day, int32_t partition, int64_t fence,
-                                  int64_t *ret_highest, struct tb_arena *arena,
-                                  struct tb_error *err)
+enum tb_code tb_sales_check_fence(struct tb_sales_day *day, int32_t partition,
+                                  const struct tb_sales_fence *fence, int64_t *ret_highest,
+                                  struct tb_arena *arena, struct tb_error *err)
 {
     struct tb_sales_part *part;
 
-    if (fence == 0)
+    if (fence->number == 0)
         return TB_OK;
     part = part_of(day, partition, arena);
     if (!part)
         return out_of_memory(err);
-    if (part->fence > fence)
+    if (part->fence > fence->number)
         *ret_highest = part->fence;
-    if (part->fence > fence)
+    if (part->fence > fence->number)
         return tb_error_set(err, TB_BUSY, "partition %d is read by another one by now",
                             (int)partition);
-    if (part->fence < fence) {
-        part->fence = fence;
+    if (part->fence < fence->number) {
+        part->fence = fence->number;
+        tb_sales_unsettle(part, fence->from);
         day->changes++;
     }
     return TB_OK;

@@ -16,7 +16,8 @@
  * same changes come with other offsets, or as a snapshot. So a day remembers what the last batch
  * of each partition has added, for which order and version: of these the day contains a record
  * only if it was this one. What is counted for an order takes the place of what was counted for
- * versions that the view did not have (recent.c).
+ * versions that the view did not have (recent.c). What the reader before has counted behind the
+ * place where a reader begins stays remembered until then: its records may be gone.
  *
  * Memory:  a day's texts and lists live in the arena that is given.
  * Errors:  TB_INTERNAL: out of memory. After an error the day must not be used. */
@@ -63,12 +64,18 @@ struct tb_sales_day {
 TB_CHECKED enum tb_code tb_sales_day_of(const struct tb_order *order, struct tb_arena *arena,
                                         struct tb_sales_day *ret_day, struct tb_error *err);
 bool tb_sales_is_of_day(const struct tb_sales_day *day, const struct tb_order *order);
+/* Of the reader of a partition. */
+struct tb_sales_fence {
+    int64_t number; /* 0: there is none */
+    int64_t from;   /* where the view stood when it was acquired: all before is written */
+};
 /* Call it before records of the partition change the day. TB_BUSY: a writer with a higher fence,
- * *ret_highest, has changed it. fence 0: no check, because a day that is not served has only one
+ * *ret_highest, has changed it. Number 0: no check, because a day that is not served has only one
  * writer. */
 TB_CHECKED enum tb_code tb_sales_check_fence(struct tb_sales_day *day, int32_t partition,
-                                             int64_t fence, int64_t *ret_highest,
-                                             struct tb_arena *arena, struct tb_error *err);
+                                             const struct tb_sales_fence *fence,
+                                             int64_t *ret_highest, struct tb_arena *arena,
+                                             struct tb_error *err);
 /* Adds the delta unless the day contains its record. late: the day was over when it arrived. */
 TB_CHECKED enum tb_code tb_sales_add(struct tb_sales_day *day, int32_t partition,
                                      const struct tb_plan_sales_delta *delta, bool late,
@@ -83,7 +90,10 @@ TB_CHECKED enum tb_code tb_sales_undo(struct tb_sales_day *day, int32_t partitio
 TB_CHECKED enum tb_code tb_sales_begin_batch(struct tb_sales_day *day, int32_t partition,
                                              int64_t first, struct tb_arena *arena,
                                              struct tb_error *err);
-/* recent.c, for day.c. Takes back what the delta takes the place of. */
+/* recent.c, for day.c. What was counted from this offset on is as of an earlier generation: it is
+ * not known whether it was written. */
+void tb_sales_unsettle(struct tb_sales_part *part, int64_t from);
+/* Takes back what the delta takes the place of. */
 void tb_sales_take_back(struct tb_sales_day *day, const struct tb_plan_sales_delta *delta);
 TB_CHECKED bool tb_sales_remember(struct tb_sales_part *part,
                                   const struct tb_plan_sales_delta *delta, bool late,

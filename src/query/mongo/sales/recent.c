@@ -22,6 +22,25 @@ static void remove_entry(struct tb_sales_part *part, size_t at)
             (part->recent_count - at) * sizeof *part->recent);
 }
 
+/* Below all offsets of any generation. */
+#define UNSETTLED (-1)
+
+void tb_sales_unsettle(struct tb_sales_part *part, int64_t from)
+{
+    size_t first = part->recent_count;
+
+    while (first > 0 && part->recent[first - 1].offset >= from)
+        first--;
+    for (size_t at = first; at < part->recent_count; at++) {
+        struct tb_sales_recent entry = part->recent[at];
+        size_t to = at - first;
+
+        entry.offset = UNSETTLED;
+        memmove(&part->recent[to + 1], &part->recent[to], (at - to) * sizeof *part->recent);
+        part->recent[to] = entry;
+    }
+}
+
 void tb_sales_forget_before(struct tb_sales_part *part, int64_t first)
 {
     size_t from = 0, to;

@@ -25,5 +25,6 @@ struct tb_sales_day_ends {
 TB_CHECKED enum tb_code tb_mongo_write_sales(const struct tb_mongo_client *client,
                                              const char *collection, const struct tb_plan *plan,
                                              const struct tb_sales_day_ends *day_ends,
-                                             int64_t fence, const struct tb_planned_order *undo,
+                                             const struct tb_sales_fence *fence,
+                                             const struct tb_planned_order *undo,
                                              int64_t *ret_highest, struct tb_error *err);

@@ -9,8 +9,9 @@ struct changed {
 };
 struct changing {
     const struct tb_plan *plan;
-    int64_t fence, *highest; /* highest: a fence that has refused ours */
-    int day_start_minutes;   /* of the central */
+    const struct tb_sales_fence *fence;
+    int64_t *highest;      /* a fence that has refused ours */
+    int day_start_minutes; /* of the central */
     const struct tb_sales_day_ends *day_ends;
     const struct tb_planned_order *undo; /* as tb_mongo_write_sales */
     struct tb_arena *arena;
@@ -151,7 +152,8 @@ static enum tb_code change_day(void *ctx, size_t at, const bson_t *stored, bson_
 
 enum tb_code tb_mongo_write_sales(const struct tb_mongo_client *client, const char *collection,
                                   const struct tb_plan *plan,
-                                  const struct tb_sales_day_ends *day_ends, int64_t fence,
+                                  const struct tb_sales_day_ends *day_ends,
+                                  const struct tb_sales_fence *fence,
                                   const struct tb_planned_order *undo, int64_t *ret_highest,
                                   struct tb_error *err)
 {

@@ -8,6 +8,7 @@
 #include "query/mongo/driver/meta.h"
 #include "query/mongo/driver/positions.h"
 #include "query/mongo/fleet/documents.h"
+#include "query/mongo/sales/day.h"
 #include "query/mongo/view/view_mongo.h"
 
 struct tb_view_mongo {
@@ -19,8 +20,8 @@ struct tb_view_mongo {
     char id[TB_EPOCH_SIZE]; /* of the database, when a place was loaded last; "": none was */
     struct tb_mongo_positions positions;
     struct tb_log_place places[TB_LOG_PARTITIONS_MAX]; /* as loaded or written last */
-    int64_t fences[TB_LOG_PARTITIONS_MAX]; /* of each partition (sales/day.h); 0: none acquired */
-    int64_t fence_seen;                    /* the highest of a day that has refused us */
+    struct tb_sales_fence fences[TB_LOG_PARTITIONS_MAX]; /* of each partition */
+    int64_t fence_seen; /* the highest of a day that has refused us */
     struct tb_mongo_fetched *fetched;      /* sorted by order id; prefetch.c */
     size_t fetched_count;
     char barrier_token[TB_UUID_SIZE];    /* of the write barrier, as last read */

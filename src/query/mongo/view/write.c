@@ -10,8 +10,8 @@ static enum tb_code write_sales(struct tb_view_mongo *view, const struct tb_mong
                                 const struct tb_sales_day_ends *day_ends,
                                 const struct tb_planned_order *undo, struct tb_error *err)
 {
-    return tb_mongo_write_sales(client, sales, plan, day_ends, view->fences[plan->partition], undo,
-                                &view->fence_seen, err);
+    return tb_mongo_write_sales(client, sales, plan, day_ends, &view->fences[plan->partition],
+                                undo, &view->fence_seen, err);
 }
 
 /* Takes every refused order out of its day, and reports the first one. */
@@ -103,9 +103,15 @@ static enum tb_code view_acquire_fence(struct tb_view *base, int32_t partition,
 {
     struct tb_view_mongo *view = (struct tb_view_mongo *)base;
     TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
+    struct tb_sales_fence *fence = &view->fences[partition];
+    struct tb_log_place place;
+    int64_t unused;
 
     TB_TRY(tb_mongo_client_acquire(view->mongo, &client, err));
-    return tb_mongo_acquire_fence(&client, view->fence_seen, &view->fences[partition], err);
+    TB_TRY(tb_mongo_acquire_fence(&client, view->fence_seen, &fence->number, err));
+    TB_TRY(tb_mongo_read_place(&client, &view->positions, partition, &place, &unused, err));
+    fence->from = place.next < 0 ? 0 : place.next;
+    return TB_OK;
 }
 
 /* Whatever the owner of the barrier does: it may have ended, or hang. */
