@@ -225,7 +225,7 @@ def databases_written_over(folder):
         for path in (folder / "backup").glob("*.db"):
             (edge.data / path.name).write_bytes(path.read_bytes())
         edge.start()
-        numbers_go_on(edge, last, "it is a copy")
+        numbers_go_on(edge, last, "are lost here")  # what log and view had, or the note
         check(len(check_view(edge)) == 25, "orders are missing")
         go_on(edge)
 

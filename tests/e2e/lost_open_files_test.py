@@ -46,10 +46,10 @@ def lost_lines(edge, path):
 def check_told(edge, check_name, *paths):
     def detail():
         found = edge.ask("GET", "/healthz").json()["checks"][check_name].get("detail", "")
-        return all(str(path) in found for path in paths) and found
+        return all(str(path) in found for path in paths) and \
+            "restart the node" in found and found
 
-    found = eventually(detail, f"health tells {paths}")
-    check("restart the node" in found, found)
+    found = eventually(detail, f"health tells {paths} and what to do")
     for path in paths:
         eventually(lambda: lost_lines(edge, path), f"the diagnostics tell {path}")
         check(len(lost_lines(edge, path)) == 1, lost_lines(edge, path))
