@@ -45,7 +45,7 @@ static const struct tb_route routes[] = {
      LIST(NULL, tb_dead_letter_read, tb_dead_letter_drop_query)},
     {BOTH, TB_POST, "/dead-letters/{id}/replay",
      LIST(NULL, tb_dead_letter_replay_read, tb_dead_letter_replay_query)},
-    {CENTRAL, TB_GET, "/nodes", LIST(NULL, NULL, tb_nodes_query)},
+    {CENTRAL, TB_GET, "/nodes", LIST("state limit cursor", tb_nodes_read, tb_nodes_query)},
     {BOTH, TB_GET, "/status", SINGLE(tb_status_query)},
     {BOTH, TB_GET, "/ws", SERVE(NULL, serve_ws)},
     {EDGE, TB_PUT, "/link", SERVE(NULL, tb_link_serve)},

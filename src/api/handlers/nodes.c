@@ -1,6 +1,11 @@
 #include "api/handlers/context.h"
+#include "api/handlers/cursor.h"
+#include "api/http/problem.h"
+#include "api/http/query_string.h"
 #include <stdio.h>
 
+#define LIMIT_DEFAULT 100
+#define LIMIT_MAX 500
 /* heldBackBy lists at most this many nodes; GET /nodes lists all. */
 #define NAMES_MAX 100
 /* /metrics has series for no more nodes, so that a large fleet does not burden Prometheus. */
@@ -67,19 +72,123 @@ static void add_node(struct tb_buf *out, const struct tb_node_report *node)
     tb_buf_adds(out, "]}");
 }
 
+/* Which nodes a page shows. */
+struct page {
+    bool has_state;
+    enum tb_node_state state;
+    int limit;
+    char after[TB_HEARTBEAT_NODE_SIZE]; /* only nodes behind this one; "": from the first one */
+};
+
+static bool read_state(struct tb_request *req, struct page *page)
+{
+    struct tb_str text = tb_param(req->params, "state");
+    char names[80] = "one of";
+    size_t len = strlen(names);
+
+    page->has_state = text.ptr;
+    for (size_t state = 0; state < TB_NODE_STATE_COUNT; state++) {
+        const char *name = tb_node_state_name((enum tb_node_state)state);
+
+        page->state = (enum tb_node_state)state;
+        if (!text.ptr || tb_str_is(text, name))
+            return true;
+        len += (size_t)snprintf(names + len, sizeof names - len, " %s", name);
+    }
+    return tb_param_refuse(req, "state", names);
+}
+
+bool tb_nodes_read(struct tb_request *req)
+{
+    struct page *page = tb_request_data(req, sizeof *page);
+    struct tb_str cursor;
+
+    if (!page)
+        return false;
+    cursor = tb_param(req->params, "cursor");
+    return read_state(req, page) && tb_param_limit(req, LIMIT_DEFAULT, LIMIT_MAX, &page->limit) &&
+           (!cursor.ptr || tb_node_cursor_parse(cursor, page->after) ||
+            tb_param_refuse(req, "cursor", "one that a list gave as next"));
+}
+
+static void count_states(const struct tb_node_report_list *list,
+                         int64_t ret_counts[TB_NODE_STATE_COUNT])
+{
+    memset(ret_counts, 0, TB_NODE_STATE_COUNT * sizeof *ret_counts);
+    for (size_t i = 0; i < list->count; i++)
+        ret_counts[list->nodes[i].state]++;
+}
+
+/* Of all nodes, whatever the page shows. */
+static void add_summary(struct tb_buf *out, const struct tb_node_report_list *list)
+{
+    int64_t counts[TB_NODE_STATE_COUNT];
+
+    count_states(list, counts);
+    tb_json_open(out, "summary", '{');
+    tb_json_member_int(out, "nodes", (int64_t)list->count);
+    for (size_t state = 0; state < TB_NODE_STATE_COUNT; state++)
+        tb_json_member_int(out, tb_node_state_name((enum tb_node_state)state), counts[state]);
+    tb_buf_addc(out, '}');
+}
+
+/* Moves the nodes of the page to the start of the list, and removes all others. True: further
+ * nodes follow behind the page. */
+static bool cut_page(struct tb_node_report_list *list, const struct page *page)
+{
+    size_t all = list->count;
+
+    list->count = 0;
+    for (size_t i = 0; i < all; i++) {
+        const struct tb_node_report *node = &list->nodes[i];
+
+        if (strcmp(node->node, page->after) <= 0 ||
+            (page->has_state && node->state != page->state))
+            continue;
+        if (list->count == (size_t)page->limit)
+            return true;
+        list->nodes[list->count++] = *node;
+    }
+    return false;
+}
+
+/* A page ends early before it would be larger than TB_PAGE_BYTES_MAX, but has one node at least.
+ * Returns how many nodes it has. */
+static size_t add_page(struct tb_buf *out, const struct tb_node_report_list *list)
+{
+    size_t before, i;
+
+    for (i = 0; i < list->count; i++) {
+        before = out->len;
+        add_node(out, &list->nodes[i]);
+        if (i > 0 && out->len > TB_PAGE_BYTES_MAX) {
+            out->len = before;
+            break;
+        }
+    }
+    return i;
+}
+
 enum tb_code tb_nodes_query(struct tb_api *api, const struct tb_query_context *context,
                             struct tb_request *req, struct tb_reply *reply, struct tb_error *err)
 {
+    const struct page *page = req->handler_data;
     struct tb_buf *out = &reply->answer.body;
+    char cursor[TB_PAGE_CURSOR_SIZE] = "";
     struct tb_node_report_list list = {0};
+    size_t shown;
+    bool more;
 
     (void)context; /* the nodes are not in the view */
     TB_TRY(read_nodes(api, &req->arena, &list, err));
-    tb_buf_adds(out, "{\"nodes\":[");
-    for (size_t i = 0; i < list.count; i++)
-        add_node(out, &list.nodes[i]);
-    tb_buf_adds(out, "]}");
-    return TB_OK;
+    tb_buf_addc(out, '{');
+    add_summary(out, &list);
+    more = cut_page(&list, page);
+    tb_json_open(out, "nodes", '[');
+    shown = add_page(out, &list);
+    if (shown < list.count || more)
+        tb_node_cursor_format(list.nodes[shown - 1].node, cursor);
+    return tb_list_end(req, cursor, reply, err);
 }
 
 /* The view is complete up to the earliest time of all nodes; 0: not known. */
@@ -138,11 +247,10 @@ enum tb_code tb_nodes_add_completeness(struct tb_api *api, struct tb_arena *aren
 static void add_states(struct tb_buf *out, const struct tb_node_report_list *list)
 {
     static const char name[] = "tillbox_nodes";
-    int64_t counts[TB_NODE_STATE_COUNT] = {0};
+    int64_t counts[TB_NODE_STATE_COUNT];
     char labels[64];
 
-    for (size_t i = 0; i < list->count; i++)
-        counts[list->nodes[i].state]++;
+    count_states(list, counts);
     tb_metric_head(out, name, "gauge", "Nodes by state.");
     for (size_t state = 0; state < TB_NODE_STATE_COUNT; state++) {
         snprintf(labels, sizeof labels, "{state=\"%s\"}",
