@@ -6,12 +6,21 @@
 #include "base/time/day_ends.h"
 #include "query/mongo/driver/meta.h"
 #include "query/mongo/sales/day.h"
+#include "query/projection/view.h"
 
 TB_CHECKED enum tb_code tb_mongo_day_encode(const struct tb_sales_day *day, bson_t *doc,
                                             struct tb_error *err);
 /* Fills changes and parts. False: a field is missing or wrong, or there is no memory. */
 TB_CHECKED bool tb_mongo_day_decode(const bson_t *doc, struct tb_arena *arena,
                                     struct tb_sales_day *day);
+/* Behind every business date. */
+#define TB_MONGO_DATE_END "~"
+/* Adds up the days that the filter selects by their dates; it has no times. */
+TB_CHECKED enum tb_code tb_mongo_add_sales(const struct tb_mongo_client *client,
+                                           const char *collection,
+                                           const struct tb_stats_filter *filter,
+                                           struct tb_arena *arena, struct tb_stats *ret_stats,
+                                           struct tb_error *err);
 /* When the days of the plan's nodes end; sorted by name. Whether an order is late is judged by the
  * day of its node, wherever the central stands. A node that is not listed has told nothing: then
  * the central's own day decides (write.c). */

@@ -14,6 +14,10 @@ static const struct index order_indexes[] = {
     {"by_node", {"node", "-placedAt", "-_id"}},
     {"by_business_date", {"businessDate", "-placedAt", "-_id"}},
 };
+static const struct index sales_indexes[] = {
+    {"by_date", {"businessDate"}},
+    {"by_node", {"node", "lateOrders"}},
+};
 static const struct index dead_indexes[] = {
     {"by_status", {"status", "deadAt", "partition", "offset"}},
     {"by_order", {"orderId", "partition", "offset"}},
@@ -131,6 +135,7 @@ enum tb_code tb_mongo_create_generation(const struct tb_mongo_client *client,
                                         struct tb_error *err)
 {
     TB_TRY(make_indexes(client, collections->orders, order_indexes, COUNT(order_indexes), err));
+    TB_TRY(make_indexes(client, collections->sales, sales_indexes, COUNT(sales_indexes), err));
     return make_indexes(client, collections->sequences, sequence_indexes, COUNT(sequence_indexes),
                         err);
 }

@@ -82,9 +82,9 @@ TB_CHECKED enum tb_code tb_mongo_write_orders(const struct tb_mongo_client *clie
                                               const char *collection, const struct tb_plan *plan,
                                               struct tb_arena *arena, const char **refusals,
                                               struct tb_error *err);
-/* Computes the statistics from a collection of orders. */
+/* Adds up the sales of days, or, where they do not have what the filter asks for, orders. */
 TB_CHECKED enum tb_code tb_mongo_stats(const struct tb_mongo_client *client,
-                                       const char *collection,
+                                       const struct tb_mongo_collections *collections,
                                        const struct tb_stats_filter *filter,
                                        struct tb_arena *arena, struct tb_stats *ret_stats,
                                        struct tb_error *err);
