@@ -33,7 +33,11 @@ static void make_changes(void)
                 .offset = offset,
                 .orders = (int64_t)fake_random_below(&fake, 2),
                 .cancelled = (int64_t)fake_random_below(&fake, 2),
-                .total_minor = (int64_t)fake_random_below(&fake, 1000) - 500,
+                .total_minor = (int64_t)fake_random_below(&fake, 8) * 100 - 500,
+                .cancelled_returns = (int64_t)fake_random_below(&fake, 2),
+                .shipped = (int64_t)fake_random_below(&fake, 3) - 1,
+                .shipped_returns = (int64_t)fake_random_below(&fake, 3) - 1,
+                .shipped_minor = (int64_t)fake_random_below(&fake, 1000) - 500,
                 .placed = fake_random_below(&fake, 2) == 0,
             };
         }
@@ -58,6 +62,13 @@ static void check_sum(const struct tb_sales_day *day, const bool held[PARTITIONS
             expected.orders += change->orders;
             expected.cancelled += change->cancelled;
             expected.total_minor += change->total_minor;
+            expected.cancelled_returns += change->cancelled_returns;
+            expected.shipped += change->shipped;
+            expected.shipped_returns += change->shipped_returns;
+            expected.shipped_minor += change->shipped_minor;
+            /* One that only changes an order's status makes no new revision of the day. */
+            if (!tb_plan_changes_sums(change))
+                continue;
             expected.late_changes += is_late(change);
             expected.late_orders += is_late(change) && change->placed;
         }
@@ -66,6 +77,10 @@ static void check_sum(const struct tb_sales_day *day, const bool held[PARTITIONS
     ck_assert_int_eq(sum.orders, expected.orders);
     ck_assert_int_eq(sum.cancelled, expected.cancelled);
     ck_assert(sum.total_minor == expected.total_minor);
+    ck_assert_int_eq(sum.cancelled_returns, expected.cancelled_returns);
+    ck_assert_int_eq(sum.shipped, expected.shipped);
+    ck_assert_int_eq(sum.shipped_returns, expected.shipped_returns);
+    ck_assert(sum.shipped_minor == expected.shipped_minor);
     ck_assert_int_eq(sum.late_changes, expected.late_changes);
     ck_assert_int_eq(sum.late_orders, expected.late_orders);
 }

@@ -18,6 +18,7 @@ static const struct index sales_indexes[] = {
     {"by_date", {"businessDate"}},
     {"by_node", {"node", "lateOrders"}},
 };
+static const struct index total_indexes[] = {{"by_date", {"businessDate"}}};
 static const struct index dead_indexes[] = {
     {"by_status", {"status", "deadAt", "partition", "offset"}},
     {"by_order", {"orderId", "partition", "offset"}},
@@ -105,7 +106,8 @@ static enum tb_code insert_served(const struct tb_mongo_client *client, struct t
 
     new_view_id(client, id);
     op.document = BCON_NEW("_id", BCON_UTF8("served"), "orders", BCON_UTF8("orders"),
-                           "sales_by_day", BCON_UTF8("sales_by_day"), "view", BCON_UTF8(id));
+                           "sales_by_day", BCON_UTF8("sales_by_day"), "sales_totals",
+                           BCON_UTF8("sales_totals"), "view", BCON_UTF8(id));
     TB_TRY(tb_mongo_write_one(client, "meta", &op, "naming the served collections", &done, err));
     return done ? TB_OK : take_over(client, id, err);
 }
@@ -136,6 +138,9 @@ enum tb_code tb_mongo_create_generation(const struct tb_mongo_client *client,
 {
     TB_TRY(make_indexes(client, collections->orders, order_indexes, COUNT(order_indexes), err));
     TB_TRY(make_indexes(client, collections->sales, sales_indexes, COUNT(sales_indexes), err));
+    if (collections->totals[0])
+        TB_TRY(
+            make_indexes(client, collections->totals, total_indexes, COUNT(total_indexes), err));
     return make_indexes(client, collections->sequences, sequence_indexes, COUNT(sequence_indexes),
                         err);
 }

@@ -113,13 +113,20 @@ static enum tb_code add_orders(const struct tb_mongo_client *client, const char 
     return tb_stats_fold_finish(&fold, filter->group_by, ret_stats, err);
 }
 
-/* The rollups know dates, and no times. */
+/* The rollups know dates, and no times. Days that an earlier build has changed do not know
+ * statuses, and a view that it began has no totals. */
 enum tb_code tb_mongo_stats(const struct tb_mongo_client *client,
                             const struct tb_mongo_collections *collections,
                             const struct tb_stats_filter *filter, struct tb_arena *arena,
                             struct tb_stats *ret_stats, struct tb_error *err)
 {
-    if (filter->has_from || filter->has_to || filter->group_by == TB_GROUP_STATUS)
+    bool by_node = filter->group_by == TB_GROUP_NODE || !collections->totals[0];
+    bool has_statuses = true;
+
+    if (filter->has_from || filter->has_to)
         return add_orders(client, collections->orders, filter, arena, ret_stats, err);
-    return tb_mongo_add_sales(client, collections->sales, filter, arena, ret_stats, err);
+    TB_TRY(tb_mongo_add_sales(client, by_node ? collections->sales : collections->totals, filter,
+                              arena, ret_stats, &has_statuses, err));
+    return has_statuses ? TB_OK
+                        : add_orders(client, collections->orders, filter, arena, ret_stats, err);
 }
