@@ -58,6 +58,14 @@ static enum tb_code on_nodes(void *ctx, int64_t now_ms, struct tb_arena *arena,
     return tb_mongo_list_nodes(((struct central *)ctx)->list_mongo, now_ms, arena, ret_list, err);
 }
 
+static enum tb_code on_node_details(void *ctx, int64_t now_ms, struct tb_arena *arena,
+                                    struct tb_node_report *nodes, size_t count,
+                                    struct tb_error *err)
+{
+    return tb_mongo_detail_nodes(((struct central *)ctx)->list_mongo, now_ms, arena, nodes, count,
+                                 err);
+}
+
 /* Of several problems it shows the one that matters most. */
 static void on_problem(void *ctx, char ret_text[240])
 {
@@ -187,8 +195,10 @@ static enum tb_code open_consumer(struct central *central, struct tb_error *err)
 
 static enum tb_code open_api(struct central *central, struct tb_error *err)
 {
-    const struct tb_api_central role = {
-        .nodes = on_nodes, .problem = on_problem, .generation = on_generation};
+    const struct tb_api_central role = {.nodes = on_nodes,
+                                        .node_details = on_node_details,
+                                        .problem = on_problem,
+                                        .generation = on_generation};
     struct tb_api_options options = tb_view_api_options(&central->shared);
 
     options.central = &role;

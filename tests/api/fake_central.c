@@ -188,8 +188,28 @@ static enum tb_code on_nodes(void *ctx, int64_t now_ms, struct tb_arena *arena,
     TB_TRY(enter(central, err));
     found.nodes = tb_arena_array(arena, found.count + 1, sizeof *found.nodes);
     memcpy(found.nodes, central->nodes, found.count * sizeof *found.nodes);
+    for (size_t i = 0; i < found.count; i++)
+        found.nodes[i].late_orders = 0; /* they are in the details */
     pthread_mutex_unlock(&central->lock);
     *ret_list = found;
+    return TB_OK;
+}
+
+static enum tb_code on_node_details(void *ctx, int64_t now_ms, struct tb_arena *arena,
+                                    struct tb_node_report *nodes, size_t count,
+                                    struct tb_error *err)
+{
+    struct fake_central *central = ctx;
+
+    (void)now_ms, (void)arena;
+    TB_TRY(enter(central, err));
+    for (size_t i = 0; i < count; i++) {
+        for (size_t n = 0; n < central->node_count; n++) {
+            if (strcmp(central->nodes[n].node, nodes[i].node) == 0)
+                nodes[i] = central->nodes[n];
+        }
+    }
+    pthread_mutex_unlock(&central->lock);
     return TB_OK;
 }
 
@@ -295,8 +315,10 @@ static void *api_main(void *arg)
 
 void fake_central_start(struct fake_central *central)
 {
-    const struct tb_api_central role = {
-        .nodes = on_nodes, .problem = on_problem, .generation = on_generation};
+    const struct tb_api_central role = {.nodes = on_nodes,
+                                        .node_details = on_node_details,
+                                        .problem = on_problem,
+                                        .generation = on_generation};
     struct tb_error err = {0};
 
     central->options.central = &role;

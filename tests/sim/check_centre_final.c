@@ -133,6 +133,11 @@ static void check_nodes(struct sim *sim)
                 "%s: nodes: %s", central->name, err.text);
     for (size_t i = 0; i < list.count; i++)
         check_progress(sim, &list.nodes[i]);
+    SIM_REQUIRE(tb_mongo_detail_nodes(central->mongo, tb_clock_wall_ms(&central->clock), &arena,
+                                      list.nodes, list.count, &err) == TB_OK,
+                "%s: details of nodes: %s", central->name, err.text);
+    for (size_t i = 0; i < list.count; i++)
+        check_progress(sim, &list.nodes[i]);
     SIM_REQUIRE(list.count == (size_t)sim->node_count, "C7: %zu nodes of %d are known", list.count,
                 sim->node_count);
     tb_arena_release(&arena);

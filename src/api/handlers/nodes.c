@@ -175,6 +175,7 @@ enum tb_code tb_nodes_query(struct tb_api *api, const struct tb_query_context *c
     const struct page *page = req->handler_data;
     struct tb_buf *out = &reply->answer.body;
     char cursor[TB_PAGE_CURSOR_SIZE] = "";
+    const struct tb_api_options *options = &api->options;
     struct tb_node_report_list list = {0};
     size_t shown;
     bool more;
@@ -184,6 +185,8 @@ enum tb_code tb_nodes_query(struct tb_api *api, const struct tb_query_context *c
     tb_buf_addc(out, '{');
     add_summary(out, &list);
     more = cut_page(&list, page);
+    TB_TRY(options->central->node_details(options->ctx, tb_clock_wall_ms(options->clock),
+                                          &req->arena, list.nodes, list.count, err));
     tb_json_open(out, "nodes", '[');
     shown = add_page(out, &list);
     if (shown < list.count || more)

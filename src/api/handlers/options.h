@@ -79,8 +79,12 @@ static inline const char *tb_view_cursor(const struct tb_api_edge *edge)
 
 /* Options of a central. Several query threads may call these at the same time. */
 struct tb_api_central {
+    /* Sorted by name; without holes and late orders. */
     enum tb_code (*nodes)(void *ctx, int64_t now_ms, struct tb_arena *arena,
                           struct tb_node_report_list *ret_list, struct tb_error *err);
+    /* Adds holes and late orders to some of the listed nodes, in the order of the list. */
+    enum tb_code (*node_details)(void *ctx, int64_t now_ms, struct tb_arena *arena,
+                                 struct tb_node_report *nodes, size_t count, struct tb_error *err);
     /* What fails now, for a person; "": nothing. */
     void (*problem)(void *ctx, char ret_text[240]);
     /* Of the partition's log, as this process has seen it last (bridge/log/place.h); 0: not known.

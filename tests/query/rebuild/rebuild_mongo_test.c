@@ -90,6 +90,9 @@ START_TEST(sequences_are_made_anew)
     before = missing();
     mongo_db_command(&c.db, "{\"delete\":\"sequences\",\"deletes\":[{\"q\":{\"kind\":\"chunk\"},"
                             "\"limit\":0}]}");
+    mongo_db_command(&c.db, "{\"update\":\"sequences\",\"updates\":[{\"q\":{\"kind\":\"epoch\"},"
+                            "\"u\":{\"$set\":{\"completeThrough\":{\"$numberLong\":\"0\"}}},"
+                            "\"multi\":true}]}");
     ck_assert_int_gt(missing(), before);
     ck_assert_int_eq(central_rebuild(&c.list[0], &plain), TB_REBUILD_FAILED);
     ck_assert_int_gt(missing(), before);
