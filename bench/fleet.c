@@ -1,0 +1,130 @@
+/* How fast does a central answer for a fleet of 10,000 tills, and does it depend on how many
+ * orders there are?
+ *
+ * Nodes, days and orders are written into the database directly; then a central starts on it, and
+ * every answer is asked for again and again, one at a time. For each answer a row says how many
+ * documents and index keys MongoDB's planner examines for it, worked out from the shape of the
+ * queries and the indexes (src/query/mongo/README.md): the server of the tests scans instead. */
+#include "fleet_documents.h"
+#include "server.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define ORDERS 2000000
+#define ASKED_TIMES 11
+#define PAGE 100
+#define CHUNKS 7 /* of each node */
+#define MEMORY_MB 128
+
+struct question {
+    const char *figure;
+    char path[160];
+    double limit_ms; /* 0: none is promised */
+    int64_t examined;
+};
+
+/* Every answer about all nodes reads the heartbeat and the epoch of each. */
+static int64_t examined_by_list(const struct tb_fleet_size *size)
+{
+    return 2 * (int64_t)size->nodes;
+}
+
+static void ask(const struct tb_bench_server *central, const struct question *question)
+{
+    char asked[48] = "", figure[96];
+    double ms[ASKED_TIMES], median;
+
+    for (int i = 0; i < ASKED_TIMES + 3; i++) { /* the first three make the server fast */
+        struct tb_buf body = {0};
+        int64_t start_us = tb_bench_now_us();
+        int status = tb_bench_server_request(central, "GET", question->path, TB_STR(""), &body);
+
+        if (status != 200)
+            tb_bench_die("GET %s: %d %s", question->path, status, body.data ? body.data : "");
+        if (i >= 3)
+            ms[i - 3] = (double)(tb_bench_now_us() - start_us) / 1000;
+        tb_buf_release(&body);
+    }
+    median = tb_bench_median(ms, ASKED_TIMES);
+    if (question->limit_ms > 0)
+        snprintf(asked, sizeof asked, "<= %.0f ms", question->limit_ms);
+    tb_bench_note("%s: %.0f to %.0f ms", question->path, ms[0], ms[ASKED_TIMES - 1]);
+    tb_bench_print_value(question->figure, asked,
+                         question->limit_ms <= 0 || median <= question->limit_ms, "%.1f ms",
+                         median);
+    snprintf(figure, sizeof figure, "  examined by a planner");
+    tb_bench_print_value(figure, "no orders", true, "%lld documents",
+                         (long long)question->examined);
+}
+
+static void ask_all(const struct tb_bench_server *central, const struct tb_fleet_size *size)
+{
+    char today[TB_DATE_SIZE], tomorrow[TB_DATE_SIZE], year[TB_DATE_SIZE];
+    int64_t list = examined_by_list(size), year_days = TB_FLEET_PARTITIONS * size->total_days;
+    struct question questions[] = {
+        {"/nodes: first page and summary", "/nodes", 100, list + PAGE * (2 + CHUNKS)},
+        {"/nodes?state=silent", "/nodes?state=silent", 100, list + PAGE * (2 + CHUNKS)},
+        {"/metrics", "/metrics", 50, list},
+        {"stats of a day", "", 100, list + TB_FLEET_PARTITIONS},
+        {"stats of a day by status", "", 100, list + TB_FLEET_PARTITIONS},
+        {"stats of a day by node", "", 100, list + size->nodes},
+        {"stats of a year by day", "", 500, list + year_days},
+        {"stats without bounds", "/orders/stats", 500, list + year_days},
+    };
+
+    tb_fleet_date(0, today);
+    tb_fleet_date(-1, tomorrow);
+    tb_fleet_date(364, year);
+    snprintf(questions[3].path, 160, "/orders/stats?from=%s&to=%s", today, tomorrow);
+    snprintf(questions[4].path, 160, "%s&groupBy=status", questions[3].path);
+    snprintf(questions[5].path, 160, "%s&groupBy=node", questions[3].path);
+    snprintf(questions[6].path, 160, "/orders/stats?from=%s&to=%s&groupBy=day", year, tomorrow);
+    for (size_t i = 0; i < sizeof questions / sizeof *questions; i++)
+        ask(central, &questions[i]);
+}
+
+/* The central shows what was written, or the figures are of something else. */
+static void check(const struct tb_bench_server *central, const struct tb_fleet_size *size)
+{
+    TB_CLEANUP(tb_cjson_freep) cJSON *root = tb_bench_server_get_json(central, "/nodes");
+    const cJSON *summary = tb_cjson_get(root, "summary");
+    int64_t nodes = 0, behind = 0, silent = 0;
+
+    if (!tb_cjson_int(summary, "nodes", &nodes) || !tb_cjson_int(summary, "behind", &behind) ||
+        !tb_cjson_int(summary, "silent", &silent) || nodes != size->nodes ||
+        behind != tb_fleet_behind(size) || silent != tb_fleet_silent(size))
+        tb_bench_die("%lld nodes, %lld behind, %lld silent are not those of the database",
+                     (long long)nodes, (long long)behind, (long long)silent);
+}
+
+int main(int argc, char **argv)
+{
+    struct tb_fleet_size size = {10000, 30, 365, ORDERS};
+    struct tb_bench_server central;
+    struct tb_bench bench;
+    char name[64];
+
+    tb_bench_init(&bench, argc, argv);
+    tb_bench_require(&bench, true);
+    if (bench.quick)
+        size = (struct tb_fleet_size){200, 10, 365, 2000};
+    if (bench.orders)
+        size.orders = strtoll(bench.orders, NULL, 10);
+    snprintf(name, sizeof name, "bench-fleet-%d", (int)getpid());
+    tb_fleet_write(bench.mongo, name, &size);
+    tb_bench_print_value("fleet", "", true, "%d nodes, %d days, %lld orders", size.nodes,
+                         size.nodes * size.days, (long long)size.orders);
+    const char *const flags[] = {"--kafka-topic",    name, "--kafka-group", name,
+                                 "--mongo-database", name, "--node",        "central",
+                                 "--create-topics",  NULL};
+    tb_bench_server_start_central(&central, &bench, flags);
+    check(&central, &size);
+    ask_all(&central, &size);
+    double peak_mb = (double)tb_bench_server_rss_peak_kib(&central) * 1024 / 1e6;
+    tb_bench_print_value("resident memory of the central, peak", "<= 128 MB", peak_mb <= MEMORY_MB,
+                         "%.0f MB", peak_mb);
+    tb_bench_server_stop(&central);
+    tb_bench_release(&bench);
+    return 0;
+}
