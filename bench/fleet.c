@@ -60,7 +60,7 @@ static void ask(const struct tb_bench_server *central, const struct question *qu
 
 static void ask_all(const struct tb_bench_server *central, const struct tb_fleet_size *size)
 {
-    char today[TB_DATE_SIZE], tomorrow[TB_DATE_SIZE], year[TB_DATE_SIZE];
+    char today[TB_DATE_SIZE], tomorrow[TB_DATE_SIZE], year[TB_DATE_SIZE], day[64];
     int64_t list = examined_by_list(size), year_days = TB_FLEET_PARTITIONS * size->total_days;
     struct question questions[] = {
         {"/nodes: first page and summary", "/nodes", 100, list + PAGE * (2 + CHUNKS)},
@@ -76,9 +76,10 @@ static void ask_all(const struct tb_bench_server *central, const struct tb_fleet
     tb_fleet_date(0, today);
     tb_fleet_date(-1, tomorrow);
     tb_fleet_date(364, year);
-    snprintf(questions[3].path, 160, "/orders/stats?from=%s&to=%s", today, tomorrow);
-    snprintf(questions[4].path, 160, "%s&groupBy=status", questions[3].path);
-    snprintf(questions[5].path, 160, "%s&groupBy=node", questions[3].path);
+    snprintf(day, sizeof day, "/orders/stats?from=%s&to=%s", today, tomorrow);
+    snprintf(questions[3].path, 160, "%s", day);
+    snprintf(questions[4].path, 160, "%s&groupBy=status", day);
+    snprintf(questions[5].path, 160, "%s&groupBy=node", day);
     snprintf(questions[6].path, 160, "/orders/stats?from=%s&to=%s&groupBy=day", year, tomorrow);
     for (size_t i = 0; i < sizeof questions / sizeof *questions; i++)
         ask(central, &questions[i]);
