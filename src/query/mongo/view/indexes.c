@@ -13,6 +13,8 @@ static const struct index order_indexes[] = {
     {"by_customer", {"customerId", "-placedAt", "-_id"}},
     {"by_node", {"node", "-placedAt", "-_id"}},
     {"by_business_date", {"businessDate", "-placedAt", "-_id"}},
+    {"by_status", {"status", "-placedAt", "-_id"}},
+    {"by_source", {"source", "-placedAt", "-_id"}},
 };
 static const struct index sales_indexes[] = {
     {"by_date", {"businessDate"}},
@@ -21,6 +23,7 @@ static const struct index sales_indexes[] = {
 static const struct index total_indexes[] = {{"by_date", {"businessDate"}}};
 static const struct index dead_indexes[] = {
     {"by_status", {"status", "deadAt", "partition", "offset"}},
+    {"by_reason", {"status", "reason", "deadAt"}},
     {"by_order", {"orderId", "partition", "offset"}},
     {"by_time", {"deadAt", "partition", "offset"}},
 };
