@@ -14,7 +14,7 @@
 #define ORDERS 2000000
 #define ASKED_TIMES 11
 #define PAGE 100
-#define CHUNKS 7 /* of each node */
+#define OF_EACH 3 /* node, epoch and open chunk of each node on the page */
 #define MEMORY_MB 128
 
 struct question {
@@ -63,8 +63,8 @@ static void ask_all(const struct tb_bench_server *central, const struct tb_fleet
     char today[TB_DATE_SIZE], tomorrow[TB_DATE_SIZE], year[TB_DATE_SIZE], day[64];
     int64_t list = examined_by_list(size), year_days = TB_FLEET_PARTITIONS * size->total_days;
     struct question questions[] = {
-        {"/nodes: first page and summary", "/nodes", 100, list + PAGE * (2 + CHUNKS)},
-        {"/nodes?state=silent", "/nodes?state=silent", 100, list + PAGE * (2 + CHUNKS)},
+        {"/nodes: first page and summary", "/nodes", 100, list + PAGE * OF_EACH},
+        {"/nodes?state=silent", "/nodes?state=silent", 100, list + PAGE * OF_EACH},
         {"/metrics", "/metrics", 50, list},
         {"stats of a day", "", 100, list + TB_FLEET_PARTITIONS},
         {"stats of a day by status", "", 100, list + TB_FLEET_PARTITIONS},

@@ -134,19 +134,23 @@ static void add_chunk(struct writing *run, int number, int64_t chunk)
     bool full = count >= TB_SEQUENCE_CHUNK_SIZE;
     char name[TB_NODE_MAX + 1], id[TB_MONGO_CHUNK_ID_SIZE], scratch[16];
     struct tb_plan_origin origin = {.epoch = EPOCH};
-    bson_t *came = bson_new();
+    static const uint8_t packed[TB_SEQUENCE_CHUNK_SIZE];
+    bson_t *came = bson_new(), *doc;
 
     node_name(number, name);
     origin.node = tb_str_of(name);
     tb_mongo_chunk_id(&origin, chunk, id);
-    for (int64_t i = 0; i < (full ? TB_SEQUENCE_CHUNK_SIZE : count); i++) {
+    for (int64_t i = 0; !full && i < count; i++) {
         if (!(is_behind(run, number) && first + i == SEQUENCES - 9))
             BSON_APPEND_INT64(came, tb_bson_index_key((size_t)i, scratch),
                               tb_sequence_chunk_entry(first + i, TB_STR("an event")));
     }
-    add(run, BCON_NEW("_id", BCON_UTF8(id), "came", BCON_ARRAY(came), "kind", BCON_UTF8("chunk"),
-                      "node", BCON_UTF8(name), "epoch", BCON_UTF8(EPOCH), "chunk",
-                      BCON_INT64(chunk), "full", BCON_BOOL(full)));
+    doc = BCON_NEW("_id", BCON_UTF8(id), "came", BCON_ARRAY(came), "kind", BCON_UTF8("chunk"),
+                   "node", BCON_UTF8(name), "epoch", BCON_UTF8(EPOCH), "chunk", BCON_INT64(chunk),
+                   "full", BCON_BOOL(full));
+    if (full)
+        BSON_APPEND_BINARY(doc, "packed", BSON_SUBTYPE_BINARY, packed, sizeof packed);
+    add(run, doc);
     bson_destroy(came);
 }
 

@@ -129,6 +129,22 @@ static void check_progress(int64_t through, int64_t last, size_t holes)
     ck_assert_uint_eq(status->epochs[0].hole_count, holes);
 }
 
+/* How much a collection stores. */
+static size_t stored_bytes(const char *name)
+{
+    mongoc_collection_t *from = mongoc_client_get_collection(f.db.client, f.db.name, name);
+    bson_t all = BSON_INITIALIZER;
+    mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(from, &all, NULL, NULL);
+    const bson_t *doc;
+    size_t bytes = 0;
+
+    while (mongoc_cursor_next(cursor, &doc))
+        bytes += doc->len;
+    mongoc_cursor_destroy(cursor);
+    mongoc_collection_destroy(from);
+    return bytes;
+}
+
 /* Counted chunks are removed, also if some or all of their events arrive again. Each event is
  * counted once. */
 START_TEST(sequences_are_counted_and_compacted)
@@ -143,6 +159,7 @@ START_TEST(sequences_are_counted_and_compacted)
         1);
     ck_assert_int_le(mongo_db_count(&f.db, "sequences", "{\"kind\":\"chunk\"}"),
                      TB_LOG_INFLIGHT_MAX / TB_SEQUENCE_CHUNK_SIZE + 3);
+    ck_assert_uint_le(stored_bytes("sequences"), 21000);
     once = mongo_db_dump(&f.db, "sequences");
     come(1, 12000, 0);
     come(300, 310, 0);

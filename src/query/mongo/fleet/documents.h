@@ -6,8 +6,9 @@
  *  epoch  "<node>/<epoch>": the highest sequence, the latest time, the number of chunks at the
  *         start that are full, and the sequence through which all have arrived. All of them only
  *         rise. They are enough to say how a node is, so that a list of all nodes needs no chunks.
- *  chunk  "<node>/<epoch>/<number>": which of its sequences have arrived; `full` once all have.
- *         Chunks that the epoch counts are removed, except the last few.
+ *  chunk  "<node>/<epoch>/<number>": which of its sequences have arrived; `full` once all have,
+ * and then their fingerprints are packed, so that a node takes less than 10 kB. Chunks that the
+ *         epoch counts are removed, except the last few.
  *
  * At most TB_NODE_EPOCHS_FOLLOWED epochs of a node are stored (epoch_limit.c). Events of further
  * ones leave only the document "<node>/refused", an epoch of that name.
@@ -46,6 +47,7 @@ struct tb_mongo_sequences {
     bool full;
     int64_t *came; /* as tb_sequence_chunk_entry; in the arena */
     size_t came_count;
+    struct tb_str packed; /* a fingerprint for each sequence; absent: not packed; in the arena */
     int64_t full_chunks, last_sequence, last_at_ms, forked; /* of an epoch */
     int64_t complete_through; /* -1: a build that did not store it has made the epoch */
 };

@@ -9,6 +9,7 @@ static const struct tb_bson_field fields[] = {
     {"chunk", TB_BSON_INT, AT(chunk)},
     {"full", TB_BSON_BOOL, AT(full)},
     {"came", TB_BSON_LIST, AT(came), 0, offsetof(struct tb_mongo_sequences, came_count)},
+    {"packed", TB_BSON_BYTES, AT(packed)},
     {"fullChunks", TB_BSON_INT, AT(full_chunks)},
     {"lastSequence", TB_BSON_INT, AT(last_sequence)},
     {"completeThrough", TB_BSON_INT, AT(complete_through)},
@@ -29,6 +30,10 @@ void tb_mongo_sequences_chunk(const struct tb_mongo_sequences *sequences,
                               struct tb_sequence_chunk *ret_chunk)
 {
     *ret_chunk = (struct tb_sequence_chunk){.number = sequences->chunk};
+    if (sequences->packed.len == TB_SEQUENCE_CHUNK_SIZE) {
+        memcpy(ret_chunk->fingerprints, sequences->packed.ptr, TB_SEQUENCE_CHUNK_SIZE);
+        tb_sequence_chunk_fill(ret_chunk);
+    }
     for (size_t i = 0; i < sequences->came_count; i++)
         tb_sequence_chunk_add(ret_chunk, (int32_t)sequences->came[i]);
     if (sequences->full)

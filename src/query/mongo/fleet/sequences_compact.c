@@ -83,7 +83,9 @@ struct marked {
     bool ends_chunk; /* of an epoch: that is the end of a chunk, and was stored just now */
     struct tb_sequence_chunk *chunk; /* of a chunk */
     bool filled;                     /* of a chunk: it has just become full */
-    bool forked;                     /* of a chunk: two events have the same sequence */
+    int64_t *came;                   /* of a chunk: what is not packed */
+    size_t came_count;
+    bool forked; /* of a chunk: two events have the same sequence */
 };
 
 static bool decode_marked(const bson_t *doc, struct tb_arena *arena, struct marked *ret_marked)
@@ -104,6 +106,8 @@ static bool decode_marked(const bson_t *doc, struct tb_arena *arena, struct mark
         tb_mongo_sequences_chunk(&read, marked.chunk);
         marked.origin.sequence = marked.chunk->number * TB_SEQUENCE_CHUNK_SIZE + 1;
         marked.filled = !read.full && tb_sequence_chunk_is_full(marked.chunk);
+        marked.came = read.came;
+        marked.came_count = read.came_count;
         marked.forked = marked.chunk->forked;
     } else {
         marked.counted = read.full_chunks;
@@ -134,6 +138,24 @@ static enum tb_code read_marked(const struct tb_mongo_client *client, const char
     return TB_OK;
 }
 
+/* Packs a full chunk. Only what was read is removed: an entry that another writer adds meanwhile
+ * stays, and is packed with the next batch that meets the chunk. */
+static enum tb_code pack_chunk(const struct tb_mongo_client *client, const char *collection,
+                               const struct marked *chunk, struct tb_error *err)
+{
+    TB_CLEANUP(tb_bson_free) bson_t *came = bson_new();
+    char scratch[16];
+
+    for (size_t i = 0; i < chunk->came_count; i++)
+        BSON_APPEND_INT64(came, tb_bson_index_key(i, scratch), chunk->came[i]);
+    return update(
+        client, collection, chunk->id.ptr,
+        BCON_NEW("$set", "{", "full", BCON_BOOL(true), "packed",
+                 BCON_BIN(BSON_SUBTYPE_BINARY, chunk->chunk->fingerprints, TB_SEQUENCE_CHUNK_SIZE),
+                 "}", "$pullAll", "{", "came", BCON_ARRAY(came), "}"),
+        err);
+}
+
 static enum tb_code note_chunk(const struct tb_mongo_client *client, const char *collection,
                                const struct marked *chunk, struct tb_error *err)
 {
@@ -143,9 +165,8 @@ static enum tb_code note_chunk(const struct tb_mongo_client *client, const char 
     if (chunk->forked)
         TB_TRY(update(client, collection, id, BCON_NEW("$max", "{", "forked", BCON_INT64(1), "}"),
                       err));
-    if (chunk->filled)
-        TB_TRY(update(client, collection, chunk->id.ptr,
-                      BCON_NEW("$set", "{", "full", BCON_BOOL(true), "}"), err));
+    if (chunk->chunk && chunk->came_count > 0 && tb_sequence_chunk_is_full(chunk->chunk))
+        TB_TRY(pack_chunk(client, collection, chunk, err));
     return TB_OK;
 }
 
@@ -219,6 +240,7 @@ static enum tb_code compact_epoch(const struct tb_mongo_client *client, const ch
         if (sequence > 0 && tb_sequence_chunk_of(sequence) < counted - KEPT_CHUNKS) {
             came_back = true;
             marked[i].filled = false;
+            marked[i].came_count = 0; /* it is removed below */
         }
         TB_TRY(note_chunk(client, collection, &marked[i], err));
         filled = filled || marked[i].filled;

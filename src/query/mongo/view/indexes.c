@@ -29,7 +29,7 @@ static const struct index dead_indexes[] = {
 };
 static const struct index sequence_indexes[] = {
     {"by_epoch", {"node", "epoch", "chunk"}},
-    {"open", {"kind", "full"}},
+    {"by_kind", {"kind", "node", "full"}},
 };
 
 static void put_index(struct tb_bson_writer out, const struct index *index)
