@@ -185,8 +185,9 @@ enum tb_code tb_nodes_query(struct tb_api *api, const struct tb_query_context *c
     tb_buf_addc(out, '{');
     add_summary(out, &list);
     more = cut_page(&list, page);
-    TB_TRY(options->central->node_details(options->ctx, tb_clock_wall_ms(options->clock),
-                                          &req->arena, list.nodes, list.count, err));
+    if (list.count > 0)
+        TB_TRY(options->central->node_details(options->ctx, tb_clock_wall_ms(options->clock),
+                                              &req->arena, list.nodes, list.count, err));
     tb_json_open(out, "nodes", '[');
     shown = add_page(out, &list);
     if (shown < list.count || more)
