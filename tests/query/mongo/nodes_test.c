@@ -527,6 +527,24 @@ START_TEST(a_node_stays_retired_whatever_it_sends)
 }
 END_TEST
 
+/* Of a node of which all has arrived, also if it is retired, only the last mark is stored. */
+START_TEST(marks_of_what_has_arrived_are_not_stored)
+{
+    struct tb_error err = {0};
+
+    for (int i = 1; i <= 3; i++) {
+        struct tb_heartbeat heartbeat = beat(10 * i, HISTORY_START_MS + 1000 * i);
+
+        come(10 * i - 9, 10 * i, 0);
+        ck_ok(note(f.db.mongo, &heartbeat, i, &err));
+        if (i == 2)
+            ck_ok(tb_mongo_retire_node(f.db.mongo, NODE, &retired, &err));
+    }
+    ck_assert_int_eq(mongo_db_count(&f.db, "nodes", "{\"marks.sequence\":30}"), 1);
+    ck_assert_int_eq(mongo_db_count(&f.db, "nodes", "{\"marks.sequence\":20}"), 0);
+}
+END_TEST
+
 /* Nothing is known of it but its events; once it is put back, these alone tell of it again. */
 START_TEST(a_node_that_only_sends_events_can_be_retired)
 {
@@ -611,6 +629,7 @@ int main(void)
     tcase_add_test(tc, batches_of_heartbeats_equal_single_ones);
     tcase_add_test(tc, late_orders_are_reported);
     tcase_add_test(tc, a_node_stays_retired_whatever_it_sends);
+    tcase_add_test(tc, marks_of_what_has_arrived_are_not_stored);
     tcase_add_test(tc, a_node_that_only_sends_events_can_be_retired);
     tcase_add_test(tc, heartbeats_and_people_change_a_node_at_once);
     suite_add_tcase(suite, tc);
