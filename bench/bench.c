@@ -43,11 +43,9 @@ static bool take_option(struct tb_bench *bench, const char **parent, const char 
 {
     const struct {
         const char *name, **value;
-    } options[] = {{"--edge", &bench->edge},
-                   {"--central", &bench->central},
-                   {"--kafka", &bench->kafka},
-                   {"--mongo", &bench->mongo},
-                   {"--dir", parent}};
+    } options[] = {{"--edge", &bench->edge},     {"--central", &bench->central},
+                   {"--kafka", &bench->kafka},   {"--mongo", &bench->mongo},
+                   {"--orders", &bench->orders}, {"--dir", parent}};
 
     for (size_t i = 0; value && i < sizeof options / sizeof *options; i++) {
         if (strcmp(name, options[i].name) == 0) {

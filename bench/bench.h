@@ -11,13 +11,14 @@ struct tb_bench {
     const char *edge,
         *central;              /* paths of tillbox-edge and tillbox-central; central may be NULL */
     const char *kafka, *mongo; /* a broker's address and a MongoDB server's URI, or NULL */
+    const char *orders;        /* how many `fleet` loads; NULL: its default */
     char dir[200]; /* scratch folder on the file system to measure; removed at the end */
     bool quick;    /* a short run: shows that the benchmark works, not how fast tillbox is */
 };
 
 /* --quick, --edge PATH (else $TILLBOX_EDGE), --dir DIR (else $TILLBOX_BENCH_DIR, else the
- * current folder), --central PATH, --kafka ADDRESS, --mongo URI. Makes a new scratch folder in
- * DIR. */
+ * current folder), --central PATH, --kafka ADDRESS, --mongo URI, --orders N. Makes a new scratch
+ * folder in DIR. */
 void tb_bench_init(struct tb_bench *bench, int argc, char **argv);
 void tb_bench_release(struct tb_bench *bench);
 /* Returns quick in a quick run, else full. */

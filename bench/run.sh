@@ -1,34 +1,36 @@
 #!/bin/sh
 # Builds what users get, runs the benchmarks, and prints one table.
-# Usage: bench/run.sh [--quick] [--dir DIR] [NAME...]   NAME: raw_sqlite orders visible ...
-# DIR: a folder on the file system to measure (default: the build folder). For relay, consume and
-# arrive it starts Kafka and a MongoDB-compatible server of its own (tests/services). Ends with 1
-# if a figure is not met.
+# Usage: bench/run.sh [--quick] [--dir DIR] [--orders N] [NAME...]   NAME: raw_sqlite orders ...
+# DIR: a folder on the file system to measure (default: the build folder). For relay, consume,
+# arrive and fleet it starts Kafka and a MongoDB-compatible server of its own (tests/services).
+# N: how many orders fleet loads (default: 2,000,000). Ends with 1 if a figure is not met.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 build=$root/build/release
 dir=$build
 quick=
+orders=
 names=
 while [ $# -gt 0 ]; do
     case $1 in
     --quick) quick=--quick ;;
     --dir) dir=$2; shift ;;
-    -*) sed -n '2,7s/^# //p' "$0" >&2; exit 2 ;;
+    --orders) orders="--orders $2"; shift ;;
+    -*) sed -n '2,8s/^# //p' "$0" >&2; exit 2 ;;
     *) names="$names $1" ;;
     esac
     shift
 done
 [ -n "$names" ] || names="raw_sqlite footprint orders visible backlog idle reconnect plan \
-    relay consume arrive"
+    relay consume arrive fleet"
 
 targets=tillbox-edge
 servers=
 for name in $names; do
     targets="$targets bench_$name"
     case $name in
-    relay | consume | arrive)
+    relay | consume | arrive | fleet)
         servers="kafka mongo"
         targets="$targets tillbox-central"
         ;;
@@ -60,9 +62,10 @@ connected() {
 printf 'figure\tmeasured\traw limit\tratio\tasked\tmet\n' >"$rows"
 for name in $names; do
     more=
-    case $name in relay | consume | arrive) more=$(connected) ;; esac
+    case $name in relay | consume | arrive | fleet) more=$(connected) ;; esac
     # shellcheck disable=SC2086 # several words
-    "$build/bench/bench_$name" $quick --edge "$build/src/tillbox-edge" --dir "$dir" $more >>"$rows"
+    "$build/bench/bench_$name" $quick $orders --edge "$build/src/tillbox-edge" --dir "$dir" $more \
+        >>"$rows"
 done
 
 awk -F '\t' '

@@ -45,7 +45,7 @@ static const struct tb_route routes[] = {
      LIST(NULL, tb_dead_letter_read, tb_dead_letter_drop_query)},
     {BOTH, TB_POST, "/dead-letters/{id}/replay",
      LIST(NULL, tb_dead_letter_replay_read, tb_dead_letter_replay_query)},
-    {CENTRAL, TB_GET, "/nodes", LIST(NULL, NULL, tb_nodes_query)},
+    {CENTRAL, TB_GET, "/nodes", LIST("state limit cursor", tb_nodes_read, tb_nodes_query)},
     {CENTRAL, TB_POST, "/nodes/{id}/retire",
      LIST(NULL, tb_node_retire_read, tb_node_retire_query)},
     {CENTRAL, TB_POST, "/nodes/{id}/unretire",

@@ -52,11 +52,10 @@ static int64_t on_generation(void *ctx, int32_t partition)
     return atomic_load(&((struct central *)ctx)->generations[partition]);
 }
 
-static enum tb_code on_nodes(void *ctx, int64_t now_ms, bool late, struct tb_arena *arena,
+static enum tb_code on_nodes(void *ctx, int64_t now_ms, struct tb_arena *arena,
                              struct tb_node_report_list *ret_list, struct tb_error *err)
 {
-    return tb_mongo_list_nodes(((struct central *)ctx)->list_mongo, now_ms, late, arena, ret_list,
-                               err);
+    return tb_mongo_list_nodes(((struct central *)ctx)->list_mongo, now_ms, arena, ret_list, err);
 }
 
 static enum tb_code on_retire(void *ctx, const char *node,
@@ -69,6 +68,14 @@ static enum tb_code on_retire(void *ctx, const char *node,
         tb_diag(TB_DIAG_INFO, "nodes.audit", "node %s was %s%s by %s", node,
                 retired ? "retired" : "put back", code == TB_OK ? "" : ", or perhaps not,", who);
     return code;
+}
+
+static enum tb_code on_node_details(void *ctx, int64_t now_ms, struct tb_arena *arena,
+                                    struct tb_node_report *nodes, size_t count,
+                                    struct tb_error *err)
+{
+    return tb_mongo_detail_nodes(((struct central *)ctx)->list_mongo, now_ms, arena, nodes, count,
+                                 err);
 }
 
 /* Of several problems it shows the one that matters most. */
@@ -201,6 +208,7 @@ static enum tb_code open_consumer(struct central *central, struct tb_error *err)
 static enum tb_code open_api(struct central *central, struct tb_error *err)
 {
     const struct tb_api_central role = {.nodes = on_nodes,
+                                        .node_details = on_node_details,
                                         .retire = on_retire,
                                         .problem = on_problem,
                                         .generation = on_generation};

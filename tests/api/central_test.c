@@ -362,7 +362,9 @@ START_TEST(nodes_are_shown)
     ck_assert_int_eq(got.status, 200);
     ck_assert_str_eq(
         got.body,
-        "{\"nodes\":[{\"node\":\"till1\",\"state\":\"behind\","
+        "{\"summary\":{\"nodes\":2,\"current\":0,\"behind\":1,\"silent\":1,\"forked\":0,"
+        "\"retired\":0},"
+        "\"nodes\":[{\"node\":\"till1\",\"state\":\"behind\","
         "\"lastSeenAt\":\"2026-11-23T09:10:03.660Z\","
         "\"completeThroughAt\":\"2026-11-23T09:10:03.000Z\","
         "\"completeThroughDate\":\"2026-11-21\",\"businessDate\":\"2026-11-22\","
@@ -373,6 +375,69 @@ START_TEST(nodes_are_shown)
         "{\"node\":\"till2\",\"state\":\"silent\",\"lateOrders\":0,\"epochs\":["
         "{\"epoch\":\"00112233445566aa\",\"completeThrough\":4,\"lastSequence\":9,"
         "\"holes\":[[5,7]]}]}]}");
+}
+END_TEST
+
+/* Follows a list of nodes page by page, and returns how many nodes the pages have together: each
+ * once, in the order of their names. */
+static int walk_nodes(const char *query, int page_max)
+{
+    char path[256], last[16] = "";
+    int count = 0;
+
+    snprintf(path, sizeof path, "/nodes?%s", query);
+    for (;;) {
+        const char *at, *next;
+        int on_page = 0;
+
+        get(path);
+        ck_assert_int_eq(got.status, 200);
+        check_body_has("\"summary\":{\"nodes\":50,\"current\":22,\"behind\":0,\"silent\":25,"
+                       "\"forked\":1,\"retired\":2}");
+        for (at = got.body; (at = strstr(at, "{\"node\":\"till")); at += 6) {
+            char name[16];
+
+            ck_assert_int_eq(sscanf(at, "{\"node\":\"%15[^\"]", name), 1);
+            ck_assert_int_gt(strcmp(name, last), 0);
+            memcpy(last, name, sizeof last);
+            on_page++;
+        }
+        ck_assert_int_le(on_page, page_max);
+        count += on_page;
+        next = strstr(got.body, "\"next\":\"");
+        if (!next)
+            return count;
+        ck_assert_int_eq(on_page, page_max);
+        snprintf(path, sizeof path, "/nodes?%s&cursor=%.*s", query, (int)strcspn(next + 8, "\""),
+                 next + 8);
+    }
+}
+
+/* Pages have each node once, whatever their size; state= keeps to one state, and the summary is
+ * always of all nodes. */
+START_TEST(nodes_come_in_pages)
+{
+    char name[16];
+
+    for (int i = 0; i < 50; i++) {
+        snprintf(name, sizeof name, "till%02d", i);
+        add_node(name, i == 33 ? TB_NODE_FORKED : i % 2 ? TB_NODE_CURRENT : TB_NODE_SILENT, 1);
+    }
+    central.nodes[7].state = central.nodes[41].state = TB_NODE_RETIRED;
+    ck_assert_int_eq(walk_nodes("", 100), 50);
+    ck_assert_int_eq(walk_nodes("limit=7", 7), 50);
+    ck_assert_int_eq(walk_nodes("limit=50", 50), 50);
+    ck_assert_int_eq(walk_nodes("state=silent&limit=10", 10), 25);
+    ck_assert_int_eq(walk_nodes("state=forked", 100), 1);
+    ck_assert_int_eq(walk_nodes("state=behind", 100), 0);
+    ck_assert_int_eq(walk_nodes("state=retired&limit=1", 1), 2);
+    get("/nodes?state=well");
+    ck_assert_int_eq(got.status, 400);
+    check_body_has("one of current behind silent forked retired");
+    get("/nodes?cursor=x");
+    ck_assert_int_eq(got.status, 400);
+    get("/nodes?limit=501");
+    ck_assert_int_eq(got.status, 400);
 }
 END_TEST
 
@@ -696,6 +761,7 @@ int main(void)
     tcase_add_test(tc, a_long_poll_outlives_its_queries);
     tcase_add_test(tc, digests_are_those_of_the_view);
     tcase_add_test(tc, nodes_are_shown);
+    tcase_add_test(tc, nodes_come_in_pages);
     tcase_add_test(tc, metrics_name_the_worst_nodes);
     tcase_add_test(tc, metrics_have_the_last_seen_time_of_nodes);
     tcase_add_test(tc, stats_say_until_when_they_are_complete);

@@ -178,7 +178,7 @@ static const struct tb_view_reader_ops ops = {
     .count_dead_letters = count_dead_letters,
 };
 
-static enum tb_code on_nodes(void *ctx, int64_t now_ms, bool late, struct tb_arena *arena,
+static enum tb_code on_nodes(void *ctx, int64_t now_ms, struct tb_arena *arena,
                              struct tb_node_report_list *ret_list, struct tb_error *err)
 {
     struct fake_central *central = ctx;
@@ -188,10 +188,28 @@ static enum tb_code on_nodes(void *ctx, int64_t now_ms, bool late, struct tb_are
     TB_TRY(enter(central, err));
     found.nodes = tb_arena_array(arena, found.count + 1, sizeof *found.nodes);
     memcpy(found.nodes, central->nodes, found.count * sizeof *found.nodes);
-    for (size_t i = 0; i < found.count && !late; i++)
-        found.nodes[i].late_orders = 0;
+    for (size_t i = 0; i < found.count; i++)
+        found.nodes[i].late_orders = 0; /* they are in the details */
     pthread_mutex_unlock(&central->lock);
     *ret_list = found;
+    return TB_OK;
+}
+
+static enum tb_code on_node_details(void *ctx, int64_t now_ms, struct tb_arena *arena,
+                                    struct tb_node_report *nodes, size_t count,
+                                    struct tb_error *err)
+{
+    struct fake_central *central = ctx;
+
+    (void)now_ms, (void)arena;
+    TB_TRY(enter(central, err));
+    for (size_t i = 0; i < count; i++) {
+        for (size_t n = 0; n < central->node_count; n++) {
+            if (strcmp(central->nodes[n].node, nodes[i].node) == 0)
+                nodes[i] = central->nodes[n];
+        }
+    }
+    pthread_mutex_unlock(&central->lock);
     return TB_OK;
 }
 
@@ -320,6 +338,7 @@ static void *api_main(void *arg)
 void fake_central_start(struct fake_central *central)
 {
     const struct tb_api_central role = {.nodes = on_nodes,
+                                        .node_details = on_node_details,
                                         .retire = on_retire,
                                         .problem = on_problem,
                                         .generation = on_generation};

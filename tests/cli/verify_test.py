@@ -388,6 +388,23 @@ class Nodes(unittest.TestCase):
         self.assertEqual((done.returncode, done.stdout), (1, ""))
         self.assertIn("Nothing has ever come from a node x.", done.stderr)
 
+    def test_all_pages_are_shown_as_one(self):
+        pages = {"": ("till1", "a"), "a": ("till2", "b+"), "b+": ("till3", None)}
+
+        def answer(request):
+            query = urllib.parse.parse_qs(urllib.parse.urlsplit(request.path).query)
+            self.assertEqual(query.get("state"), ["silent"])
+            node, following = pages[query.get("cursor", [""])[0]]
+            page = {"summary": {"nodes": 3, "silent": 3}, "nodes": [{"node": node, "state": "silent", "epochs": []}]}
+            return ok(page | ({"next": following} if following else {}))
+
+        with Server(answer) as server:
+            lines = tillbox("nodes", "--state", "silent", url=server.url).stdout.splitlines()
+            whole = json.loads(tillbox("nodes", "--state", "silent", "--json", url=server.url).stdout)
+        self.assertEqual([line.split("\t")[0] for line in lines], ["till1", "till2", "till3"])
+        self.assertEqual([node["node"] for node in whole["nodes"]], ["till1", "till2", "till3"])
+        self.assertEqual(list(whole), ["summary", "nodes"])
+
     def test_an_edge_is_no_central(self):
         with Server(lambda request: problem(404, "There is nothing at this path.")) as server:
             done = tillbox("nodes", url=server.url)

@@ -61,6 +61,9 @@ static void add_day(const bson_t *day, struct sums *sums)
 static void check_sums(struct sim *sim)
 {
     const struct mongod_collection *days = mongod_collection(&sim->centre.mongod, "sales_by_day");
+    const struct mongod_collection *totals =
+        mongod_collection(&sim->centre.mongod, "sales_totals");
+    struct sums of_all[ORACLE_CURRENCIES] = {0};
     struct sums stored[ORACLE_CURRENCIES] = {0}, sums[ORACLE_CURRENCIES] = {0};
 
     for (int i = 0; i < sim->centre.order_count; i++) {
@@ -77,6 +80,10 @@ static void check_sums(struct sim *sim)
     }
     for (size_t i = 0; i < days->count; i++)
         add_day(days->list[i].doc, stored);
+    for (size_t i = 0; i < totals->count; i++)
+        add_day(totals->list[i].doc, of_all);
+    SIM_REQUIRE(memcmp(of_all, stored, sizeof stored) == 0,
+                "C6: sales_totals and sales_by_day have other sums");
     for (int c = 0; c < ORACLE_CURRENCIES; c++)
         SIM_REQUIRE(memcmp(&stored[c], &sums[c], sizeof stored[c]) == 0,
                     "C6: currency %d: %" PRId64 " orders, %" PRId64 " returns, %" PRId64
@@ -126,9 +133,15 @@ static void check_nodes(struct sim *sim)
     struct tb_error err = {0};
 
     sim->now_us += TB_MONGO_DOWN_MS * 1000; /* a retry of what failed is due by then */
-    SIM_REQUIRE(tb_mongo_list_nodes(central->mongo, tb_clock_wall_ms(&central->clock), false,
-                                    &arena, &list, &err) == TB_OK,
+    SIM_REQUIRE(tb_mongo_list_nodes(central->mongo, tb_clock_wall_ms(&central->clock), &arena,
+                                    &list, &err) == TB_OK,
                 "%s: nodes: %s", central->name, err.text);
+    for (size_t i = 0; i < list.count; i++)
+        check_progress(sim, &list.nodes[i]);
+    check_centre_retired(sim, &list);
+    SIM_REQUIRE(tb_mongo_detail_nodes(central->mongo, tb_clock_wall_ms(&central->clock), &arena,
+                                      list.nodes, list.count, &err) == TB_OK,
+                "%s: details of nodes: %s", central->name, err.text);
     for (size_t i = 0; i < list.count; i++)
         check_progress(sim, &list.nodes[i]);
     check_centre_retired(sim, &list);

@@ -88,6 +88,33 @@ static bson_t *add_to_set(bson_t *doc, const bson_iter_t *field)
     return doc;
 }
 
+/* {key: [...]} */
+static bson_t *pull_all(bson_t *doc, const bson_iter_t *field)
+{
+    bson_t list = BSON_INITIALIZER, removed;
+    uint32_t count = 0, len;
+    const uint8_t *bytes;
+    bson_iter_t now, one;
+    char room[16];
+    const char *key;
+
+    bson_iter_array(field, &len, &bytes);
+    TB_ASSERT(bson_init_static(&removed, bytes, len));
+    if (!bson_iter_init_find(&now, doc, bson_iter_key(field)))
+        return doc;
+    TB_ASSERT(bson_iter_recurse(&now, &one));
+    while (bson_iter_next(&one)) {
+        if (has(&removed, &one))
+            continue;
+        bson_uint32_to_string(count++, &key, room, sizeof room);
+        TB_ASSERT(bson_append_iter(&list, key, -1, &one));
+    }
+    doc = without(doc, bson_iter_key(field));
+    BSON_APPEND_ARRAY(doc, bson_iter_key(field), &list);
+    bson_destroy(&list);
+    return doc;
+}
+
 static bson_t *apply(bson_t *doc, bool is_new, const char *op, const bson_iter_t *field)
 {
     if (strcmp(op, "$set") == 0)
@@ -102,6 +129,8 @@ static bson_t *apply(bson_t *doc, bool is_new, const char *op, const bson_iter_t
         return increase(doc, field);
     if (strcmp(op, "$addToSet") == 0)
         return add_to_set(doc, field);
+    if (strcmp(op, "$pullAll") == 0)
+        return pull_all(doc, field);
     TB_ASSERT(!"the simulated database knows the update");
     return doc;
 }

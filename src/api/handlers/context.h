@@ -46,7 +46,7 @@ tb_handler tb_order_command_serve; /* the command that the route names */
 /* Reads the parameters of a query into req->handler_data. False: req is refused. */
 typedef bool tb_query_reader(struct tb_request *req);
 tb_query_reader tb_orders_read, tb_stats_read, tb_digests_read, tb_rebuild_start_read;
-tb_query_reader tb_dead_letters_read, tb_dead_letter_read;
+tb_query_reader tb_dead_letters_read, tb_dead_letter_read, tb_nodes_read;
 tb_query_reader tb_dead_letter_replay_read, tb_dead_letters_replay_read;
 tb_query_reader tb_node_retire_read, tb_node_unretire_read;
 

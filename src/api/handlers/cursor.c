@@ -52,6 +52,13 @@ void tb_dead_letter_cursor_format(int64_t dead_at_ms, struct tb_dead_letter_posi
            ret_text);
 }
 
+void tb_node_cursor_format(const char *node, char ret_text[TB_PAGE_CURSOR_SIZE])
+{
+    char plain[PLAIN_MAX];
+
+    encode(plain, snprintf(plain, sizeof plain, "node.%s", node), ret_text);
+}
+
 /* Each place has exactly one cursor. So parse formats its result again and compares the texts:
  * that refuses blanks, leading zeros, numbers out of range and trailing bytes. */
 
@@ -90,5 +97,21 @@ bool tb_dead_letter_cursor_parse(struct tb_str text, int64_t *ret_dead_at_ms,
         return false;
     *ret_dead_at_ms = dead_at_ms;
     *ret_position = position;
+    return true;
+}
+
+bool tb_node_cursor_parse(struct tb_str text, char ret_node[TB_HEARTBEAT_NODE_SIZE])
+{
+    static const char prefix[] = "node.";
+    char plain[PLAIN_MAX], again[TB_PAGE_CURSOR_SIZE];
+    const char *node = plain + strlen(prefix);
+
+    if (!decode(text, plain) || strncmp(plain, prefix, strlen(prefix)) != 0 ||
+        !tb_node_name_valid(tb_str_of(node)))
+        return false;
+    tb_node_cursor_format(node, again);
+    if (!tb_str_eq(tb_str_of(again), text))
+        return false;
+    memcpy(ret_node, node, strlen(node) + 1);
     return true;
 }

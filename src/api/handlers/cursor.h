@@ -3,7 +3,7 @@
  * Errors:  parse returns false for a text that format never writes.
  * Units:   Unix milliseconds. */
 #pragma once
-#include "base/values/uuid.h"
+#include "base/values/node_status.h"
 #include "query/projection/dead_letter.h"
 #include <stdbool.h>
 
@@ -18,3 +18,5 @@ void tb_dead_letter_cursor_format(int64_t dead_at_ms, struct tb_dead_letter_posi
                                   char ret_text[TB_PAGE_CURSOR_SIZE]);
 bool tb_dead_letter_cursor_parse(struct tb_str text, int64_t *ret_dead_at_ms,
                                  struct tb_dead_letter_position *ret_position);
+void tb_node_cursor_format(const char *node, char ret_text[TB_PAGE_CURSOR_SIZE]);
+bool tb_node_cursor_parse(struct tb_str text, char ret_node[TB_HEARTBEAT_NODE_SIZE]);

@@ -1,4 +1,5 @@
 #include "api/handlers/context.h"
+#include "api/handlers/cursor.h"
 #include "api/http/acceptor.h"
 #include "api/http/conn.h"
 #include "api/http/problem.h"
@@ -7,18 +8,29 @@
 
 _Static_assert(TB_PEER_TEXT_SIZE <= TB_NODE_RETIRED_BY_SIZE, "a client's address fits");
 
+#define LIMIT_DEFAULT 100
+#define LIMIT_MAX 500
 /* heldBackBy and retiredSending list at most this many nodes; GET /nodes lists all. */
 #define NAMES_MAX 100
 /* /metrics has series for no more nodes, so that a large fleet does not burden Prometheus. */
 #define WORST_MAX 20
 
-static enum tb_code read_nodes(const struct tb_api *api, bool late, struct tb_arena *arena,
+static enum tb_code read_nodes(const struct tb_api *api, struct tb_arena *arena,
                                struct tb_node_report_list *ret_list, struct tb_error *err)
 {
     const struct tb_api_options *options = &api->options;
 
-    return options->central->nodes(options->ctx, tb_clock_wall_ms(options->clock), late, arena,
-                                   ret_list, err);
+    return options->central->nodes(options->ctx, tb_clock_wall_ms(options->clock), arena, ret_list,
+                                   err);
+}
+
+static enum tb_code read_details(const struct tb_api *api, struct tb_arena *arena,
+                                 struct tb_node_report *nodes, size_t count, struct tb_error *err)
+{
+    const struct tb_api_options *options = &api->options;
+
+    return options->central->node_details(options->ctx, tb_clock_wall_ms(options->clock), arena,
+                                          nodes, count, err);
 }
 
 static void add_time(struct tb_buf *out, const char *key, int64_t time_ms)
@@ -77,19 +89,136 @@ static void add_node(struct tb_buf *out, const struct tb_node_report *node)
     tb_buf_adds(out, "]}");
 }
 
+/* Which nodes a page shows. */
+struct page {
+    bool has_state;
+    enum tb_node_state state;
+    int limit;
+    char after[TB_HEARTBEAT_NODE_SIZE]; /* only nodes behind this one; "": from the first one */
+};
+
+static bool read_state(struct tb_request *req, struct page *page)
+{
+    struct tb_str text = tb_param(req->params, "state");
+    char names[80] = "one of";
+    size_t len = strlen(names);
+
+    page->has_state = text.ptr;
+    for (size_t state = 0; state < TB_NODE_STATE_COUNT; state++) {
+        const char *name = tb_node_state_name((enum tb_node_state)state);
+
+        page->state = (enum tb_node_state)state;
+        if (!text.ptr || tb_str_is(text, name))
+            return true;
+        len += (size_t)snprintf(names + len, sizeof names - len, " %s", name);
+    }
+    return tb_param_refuse(req, "state", names);
+}
+
+bool tb_nodes_read(struct tb_request *req)
+{
+    struct page *page = tb_request_data(req, sizeof *page);
+    struct tb_str cursor;
+
+    if (!page)
+        return false;
+    cursor = tb_param(req->params, "cursor");
+    return read_state(req, page) && tb_param_limit(req, LIMIT_DEFAULT, LIMIT_MAX, &page->limit) &&
+           (!cursor.ptr || tb_node_cursor_parse(cursor, page->after) ||
+            tb_param_refuse(req, "cursor", "one that a list gave as next"));
+}
+
+/* Returns how many nodes are retired and send. */
+static int64_t count_states(const struct tb_node_report_list *list,
+                            int64_t ret_counts[TB_NODE_STATE_COUNT])
+{
+    int64_t sending = 0;
+
+    memset(ret_counts, 0, TB_NODE_STATE_COUNT * sizeof *ret_counts);
+    for (size_t i = 0; i < list->count; i++) {
+        ret_counts[list->nodes[i].state]++;
+        sending += list->nodes[i].sends;
+    }
+    return sending;
+}
+
+static void add_state_counts(struct tb_buf *out, const int64_t counts[TB_NODE_STATE_COUNT])
+{
+    for (size_t state = 0; state < TB_NODE_STATE_COUNT; state++)
+        tb_json_member_int(out, tb_node_state_name((enum tb_node_state)state), counts[state]);
+}
+
+/* Of all nodes, whatever the page shows. */
+static void add_summary(struct tb_buf *out, const struct tb_node_report_list *list)
+{
+    int64_t counts[TB_NODE_STATE_COUNT];
+
+    count_states(list, counts);
+    tb_json_open(out, "summary", '{');
+    tb_json_member_int(out, "nodes", (int64_t)list->count);
+    add_state_counts(out, counts);
+    tb_buf_addc(out, '}');
+}
+
+/* Moves the nodes of the page to the start of the list, and removes all others. True: further
+ * nodes follow behind the page. */
+static bool cut_page(struct tb_node_report_list *list, const struct page *page)
+{
+    size_t all = list->count;
+
+    list->count = 0;
+    for (size_t i = 0; i < all; i++) {
+        const struct tb_node_report *node = &list->nodes[i];
+
+        if (strcmp(node->node, page->after) <= 0 ||
+            (page->has_state && node->state != page->state))
+            continue;
+        if (list->count == (size_t)page->limit)
+            return true;
+        list->nodes[list->count++] = *node;
+    }
+    return false;
+}
+
+/* A page ends early before it would be larger than TB_PAGE_BYTES_MAX, but has one node at least.
+ * Returns how many nodes it has. */
+static size_t add_page(struct tb_buf *out, const struct tb_node_report_list *list)
+{
+    size_t before, i;
+
+    for (i = 0; i < list->count; i++) {
+        before = out->len;
+        add_node(out, &list->nodes[i]);
+        if (i > 0 && out->len > TB_PAGE_BYTES_MAX) {
+            out->len = before;
+            break;
+        }
+    }
+    return i;
+}
+
 enum tb_code tb_nodes_query(struct tb_api *api, const struct tb_query_context *context,
                             struct tb_request *req, struct tb_reply *reply, struct tb_error *err)
 {
+    const struct page *page = req->handler_data;
     struct tb_buf *out = &reply->answer.body;
+    char cursor[TB_PAGE_CURSOR_SIZE] = "";
     struct tb_node_report_list list = {0};
+    size_t shown;
+    bool more;
 
     (void)context; /* the nodes are not in the view */
-    TB_TRY(read_nodes(api, true, &req->arena, &list, err));
-    tb_buf_adds(out, "{\"nodes\":[");
-    for (size_t i = 0; i < list.count; i++)
-        add_node(out, &list.nodes[i]);
-    tb_buf_adds(out, "]}");
-    return TB_OK;
+    TB_TRY(read_nodes(api, &req->arena, &list, err));
+    tb_buf_addc(out, '{');
+    add_summary(out, &list);
+    more = cut_page(&list, page);
+    if (list.count > 0)
+        TB_TRY(read_details(api, &req->arena, list.nodes, list.count, err));
+    tb_json_open(out, "nodes", '[');
+    shown = add_page(out, &list);
+    if (shown < list.count || more)
+        tb_node_cursor_format(list.nodes[shown - 1].node, cursor);
+    return tb_list_end(req, cursor, reply, err);
 }
 
 static bool holds_back(const struct tb_node_report *node)
@@ -123,26 +252,12 @@ enum tb_code tb_nodes_add_completeness(struct tb_api *api, struct tb_arena *aren
 {
     struct tb_node_report_list list = {0};
 
-    TB_TRY(read_nodes(api, false, arena, &list, err));
+    TB_TRY(read_nodes(api, arena, &list, err));
     tb_json_member_time(out, "asOf", tb_clock_wall_ms(api->options.clock));
     add_time(out, "completeThrough", tb_nodes_complete_through_ms(&list));
     add_text(out, "completeThroughDate", tb_nodes_complete_through_date(&list));
     add_names(out, "heldBackBy", &list, holds_back);
     return TB_OK;
-}
-
-/* Returns how many nodes are retired and send. */
-static int64_t count_states(const struct tb_node_report_list *list,
-                            int64_t ret_counts[TB_NODE_STATE_COUNT])
-{
-    int64_t sending = 0;
-
-    memset(ret_counts, 0, TB_NODE_STATE_COUNT * sizeof *ret_counts);
-    for (size_t i = 0; i < list->count; i++) {
-        ret_counts[list->nodes[i].state]++;
-        sending += list->nodes[i].sends;
-    }
-    return sending;
 }
 
 enum tb_code tb_nodes_add_status(const struct tb_api *api, struct tb_arena *arena,
@@ -152,11 +267,10 @@ enum tb_code tb_nodes_add_status(const struct tb_api *api, struct tb_arena *aren
     int64_t counts[TB_NODE_STATE_COUNT];
     int64_t sending;
 
-    TB_TRY(read_nodes(api, false, arena, &list, err));
+    TB_TRY(read_nodes(api, arena, &list, err));
     sending = count_states(&list, counts);
     tb_json_open(out, "nodes", '{');
-    for (size_t state = 0; state < TB_NODE_STATE_COUNT; state++)
-        tb_json_member_int(out, tb_node_state_name((enum tb_node_state)state), counts[state]);
+    add_state_counts(out, counts);
     tb_buf_addc(out, '}');
     if (sending > 0)
         add_names(out, "retiredSending", &list, sends_though_retired);
@@ -170,8 +284,7 @@ struct decision {
     struct tb_node_retirement retired;
 };
 
-static const struct tb_node_report *find_node(const struct tb_node_report_list *list,
-                                              const char *name)
+static struct tb_node_report *find_node(const struct tb_node_report_list *list, const char *name)
 {
     for (size_t i = 0; i < list->count; i++) {
         if (strcmp(list->nodes[i].node, name) == 0)
@@ -187,17 +300,18 @@ enum tb_code tb_node_retire_query(struct tb_api *api, const struct tb_query_cont
     struct decision *decision = req->handler_data;
     const struct tb_api_options *options = &api->options;
     struct tb_node_report_list list = {0};
-    const struct tb_node_report *node;
+    struct tb_node_report *node;
 
     (void)context; /* the nodes are not in the view */
     decision->retired.at_ms = tb_clock_wall_ms(options->clock);
     TB_TRY(options->central->retire(options->ctx, decision->node,
                                     decision->retires ? &decision->retired : NULL,
                                     decision->retired.by, err));
-    TB_TRY(read_nodes(api, true, &req->arena, &list, err));
+    TB_TRY(read_nodes(api, &req->arena, &list, err));
     node = find_node(&list, decision->node);
     if (!node)
         return tb_error_set(err, TB_UNAVAILABLE, "The database has lost the node meanwhile.");
+    TB_TRY(read_details(api, &req->arena, node, 1, err));
     add_node(&reply->answer.body, node);
     return TB_OK;
 }
@@ -285,7 +399,7 @@ void tb_nodes_metrics(const struct tb_api *api, struct tb_arena *arena, struct t
     char labels[64];
     size_t count;
 
-    if (read_nodes(api, false, arena, &list, &err) != TB_OK)
+    if (read_nodes(api, arena, &list, &err) != TB_OK)
         return;
     add_states(out, &list);
     count = pick_worst(&list, worst);

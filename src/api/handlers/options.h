@@ -79,9 +79,12 @@ static inline const char *tb_view_cursor(const struct tb_api_edge *edge)
 
 /* Options of a central. Several query threads may call these at the same time. */
 struct tb_api_central {
-    /* As tb_mongo_list_nodes. */
-    enum tb_code (*nodes)(void *ctx, int64_t now_ms, bool late, struct tb_arena *arena,
+    /* Sorted by name; without holes and late orders. */
+    enum tb_code (*nodes)(void *ctx, int64_t now_ms, struct tb_arena *arena,
                           struct tb_node_report_list *ret_list, struct tb_error *err);
+    /* Adds holes and late orders to some of the listed nodes, in the order of the list. */
+    enum tb_code (*node_details)(void *ctx, int64_t now_ms, struct tb_arena *arena,
+                                 struct tb_node_report *nodes, size_t count, struct tb_error *err);
     /* As tb_mongo_retire_node; after TB_OK `nodes` lists the node so. who: the client's address.
      */
     enum tb_code (*retire)(void *ctx, const char *node, const struct tb_node_retirement *retired,

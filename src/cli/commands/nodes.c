@@ -1,5 +1,6 @@
 /* nodes: shows what a central knows of each edge. nodes retire, nodes unretire: people decide that
  * one is gone. */
+#include "cli/engine/pages.h"
 #include "cli/output/show.h"
 
 static const struct tb_column columns[] = {
@@ -32,38 +33,89 @@ static int64_t missing(const cJSON *node)
     return count;
 }
 
-static int show(const struct tb_cli *cli, const cJSON *nodes)
+static const struct tb_option options[] = {
+    {"--state", "STATE", "only nodes in this state", "state"}, {NULL, NULL, NULL, NULL}};
+
+static void show_rows(struct tb_table *table, const cJSON *nodes)
 {
-    TB_CLEANUP(tb_table_release) struct tb_table table = {0};
     const cJSON *node;
 
-    if (!cJSON_IsArray(nodes))
-        return tb_cli_bad_response(cli, "it has no nodes");
-    tb_table_init(&table, cli, columns, sizeof columns / sizeof columns[0]);
     cJSON_ArrayForEach(node, nodes)
     {
-        tb_show_cells(&table, node);
-        tb_table_cell_int(&table, missing(node));
-        tb_table_cell_int(&table, cJSON_GetArraySize(tb_cjson_get(node, "epochs")));
-        tb_show_cells(&table, node); /* fills the last columns, from the version on */
+        tb_show_cells(table, node);
+        tb_table_cell_int(table, missing(node));
+        tb_table_cell_int(table, cJSON_GetArraySize(tb_cjson_get(node, "epochs")));
+        tb_show_cells(table, node); /* fills the last columns, from the version on */
     }
-    tb_table_flush(&table, stdout);
-    return TB_EXIT_DONE;
+    tb_table_flush(table, stdout);
+}
+
+/* Prints the pages as the one object that a single page would be. */
+static void show_json(const cJSON *root, const cJSON *nodes, bool first)
+{
+    const cJSON *summary = tb_cjson_get(root, "summary"), *node;
+    char *text = first && summary ? cJSON_PrintUnformatted(summary) : NULL;
+
+    if (first)
+        printf("{%s%s%s\"nodes\":[", text ? "\"summary\":" : "", text ? text : "",
+               text ? "," : "");
+    cJSON_free(text);
+    cJSON_ArrayForEach(node, nodes)
+    {
+        text = cJSON_PrintUnformatted(node);
+        printf("%s%s", first && node == nodes->child ? "" : ",", text ? text : "");
+        cJSON_free(text);
+    }
+    if (!tb_cjson_get(root, "next"))
+        printf("]}\n");
+}
+
+/* The first page is of the server's size: a central of an earlier version has one page, and knows
+ * no parameters. */
+static int get_page(const struct tb_cli *cli, const struct tb_args *args, const char *cursor,
+                    struct tb_http_response *response)
+{
+    TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
+
+    tb_buf_adds(&path, "/nodes");
+    tb_url_add_options(&path, args, options);
+    tb_url_add_query(&path, "limit", cursor ? "500" : NULL);
+    tb_url_add_query(&path, "cursor", cursor);
+    TB_CLI_TRY(tb_http_get(cli, tb_cli_text(&path), 0, response));
+    if (response->status == 404) {
+        tb_cli_error(cli, "%s is no central: ask one with --url", cli->url);
+        return TB_EXIT_FAILED;
+    }
+    return response->status == 200 ? TB_EXIT_DONE : tb_show_problem(cli, response);
 }
 
 static int run(struct tb_cli *cli, const struct tb_args *args)
 {
-    TB_CLEANUP(tb_http_response_release) struct tb_http_response response = {0};
+    TB_CLEANUP(tb_buf_release) struct tb_buf cursor = {0};
+    TB_CLEANUP(tb_table_release) struct tb_table table = {0};
+    const char *next = NULL;
+    bool first = true;
 
-    (void)args;
-    TB_CLI_TRY(tb_http_get(cli, "/nodes", 0, &response));
-    if (response.status == 404) {
-        tb_cli_error(cli, "%s is no central: ask one with --url", cli->url);
-        return TB_EXIT_FAILED;
-    }
-    if (response.status != 200 || cli->json)
-        return tb_show_response(cli, &response);
-    return show(cli, tb_cjson_get(tb_http_response_json(&response), "nodes"));
+    tb_table_init(&table, cli, columns, sizeof columns / sizeof columns[0]);
+    do {
+        TB_CLEANUP(tb_http_response_release) struct tb_http_response response = {0};
+        const cJSON *root, *nodes;
+
+        TB_CLI_TRY(get_page(cli, args, next, &response));
+        root = tb_http_response_json(&response);
+        nodes = tb_cjson_get(root, "nodes");
+        if (!cJSON_IsArray(nodes))
+            return tb_cli_bad_response(cli, "it has no nodes");
+        if (cli->json)
+            show_json(root, nodes, first);
+        else
+            show_rows(&table, nodes);
+        first = false;
+        tb_buf_clear(&cursor);
+        tb_buf_add_str(&cursor, tb_cjson_text(root, "next"));
+        next = cursor.len > 0 ? tb_cli_text(&cursor) : NULL;
+    } while (next);
+    return TB_EXIT_DONE;
 }
 
 const struct tb_subcommand tb_cmd_nodes = {
@@ -77,7 +129,9 @@ const struct tb_subcommand tb_cmd_nodes = {
                "node, state, lastSeenAt, completeThroughAt, pending, clockOffsetMs, lateOrders,\n"
                "missing, epochs, version, retiredAt.",
     .examples = "tillbox nodes --url http://127.0.0.1:8082\n"
-                "TILLBOX_URL=http://hq:8082 tillbox nodes --json",
+                "TILLBOX_URL=http://hq:8082 tillbox nodes --json\n"
+                "tillbox nodes --state silent",
+    .options = options,
     .run = run,
 };
 

@@ -3,8 +3,9 @@
 #include "cli/output/show.h"
 
 static const struct tb_option options[] = {
-    {"--from", "TIME", "placed at or after this time or date", "from"},
-    {"--to", "TIME", "placed before this time or date", "to"},
+    {"--from", "TIME", "placed at or after this time, or of this business date or a later one",
+     "from"},
+    {"--to", "TIME", "placed before this time, or of an earlier business date", "to"},
     {"--group-by", "day|node|status", "a line for each, before the totals", "groupBy"},
     {NULL, NULL, NULL, NULL}};
 

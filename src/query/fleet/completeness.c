@@ -38,6 +38,8 @@ static enum tb_code measure(const struct tb_received_sequences *received, struct
 
     if (received) {
         walk.next = received->full_chunks * TB_SEQUENCE_CHUNK_SIZE + 1;
+        if (received->complete_through >= walk.next)
+            walk.next = received->complete_through + 1;
         for (size_t i = 0; i < received->chunk_count; i++)
             walk_chunk(&walk, &received->chunks[i]);
         if (received->last_sequence > progress->last_sequence)

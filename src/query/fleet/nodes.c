@@ -133,6 +133,20 @@ void tb_node_apply_heartbeat(struct tb_node *node, const struct tb_heartbeat *he
     node->last.arrived_at_ms = arrived_at_ms;
 }
 
+void tb_node_forget_marks(struct tb_node *node, const char *epoch, int64_t complete_through)
+{
+    size_t count = 0;
+
+    if (node->epoch_count == 0 || strcmp(node->epochs[node->epoch_count - 1].epoch, epoch) != 0)
+        return;
+    while (count < node->mark_count && node->marks[count].sequence <= complete_through)
+        count++;
+    if (count < 2)
+        return;
+    node->mark_count -= count - 1; /* the last of them says through which time all has arrived */
+    memmove(node->marks, &node->marks[count - 1], node->mark_count * sizeof *node->marks);
+}
+
 int64_t tb_sequence_chunk_of(int64_t sequence)
 {
     TB_ASSERT(sequence > 0);
@@ -163,6 +177,15 @@ void tb_sequence_chunk_add(struct tb_sequence_chunk *chunk, int32_t entry)
 void tb_sequence_chunk_fill(struct tb_sequence_chunk *chunk)
 {
     memset(chunk->arrived, 0xff, sizeof chunk->arrived);
+}
+
+int64_t tb_sequence_chunk_through(const struct tb_sequence_chunk *chunk, int64_t next)
+{
+    for (int64_t at = next - 1 - chunk->number * TB_SEQUENCE_CHUNK_SIZE;
+         at >= 0 && at < TB_SEQUENCE_CHUNK_SIZE && (chunk->arrived[at / 64] >> (at % 64) & 1);
+         at++)
+        next++;
+    return next - 1;
 }
 
 bool tb_sequence_chunk_is_full(const struct tb_sequence_chunk *chunk)

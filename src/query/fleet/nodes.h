@@ -69,6 +69,10 @@ const struct tb_node_epoch *tb_node_find_epoch(const struct tb_node *node, const
 /* Applies the next heartbeat; zero the node before the first one. A late one changes nothing. */
 void tb_node_apply_heartbeat(struct tb_node *node, const struct tb_heartbeat *heartbeat);
 
+/* Forgets marks that are not needed any more, because every sequence up to this one of the epoch
+ * has arrived. */
+void tb_node_forget_marks(struct tb_node *node, const char *epoch, int64_t complete_through);
+
 /* Sequences in a chunk: few, so that adding one costs little. */
 #define TB_SEQUENCE_CHUNK_SIZE 256
 struct tb_sequence_chunk {
@@ -82,12 +86,16 @@ int64_t tb_sequence_chunk_of(int64_t sequence);
 int32_t tb_sequence_chunk_entry(int64_t sequence, struct tb_str event_id);
 void tb_sequence_chunk_add(struct tb_sequence_chunk *chunk, int32_t entry);
 void tb_sequence_chunk_fill(struct tb_sequence_chunk *chunk); /* every sequence arrived */
+/* The last sequence of the chunk up to which all have arrived, if those before `next` have; next -
+ * 1 if `next` is missing, or not of the chunk. */
+int64_t tb_sequence_chunk_through(const struct tb_sequence_chunk *chunk, int64_t next);
 bool tb_sequence_chunk_is_full(const struct tb_sequence_chunk *chunk);
 
 /* The sequences of an epoch that arrived. */
 struct tb_received_sequences {
     char epoch[TB_EPOCH_SIZE];
-    int64_t full_chunks; /* at the start of the epoch; not listed */
+    int64_t full_chunks;      /* at the start of the epoch; not listed */
+    int64_t complete_through; /* at least; the chunks may tell more */
     int64_t last_sequence, last_at_ms;
     bool forked;
     struct tb_sequence_chunk *chunks; /* numbers rising */

@@ -115,10 +115,17 @@ struct tb_plan_sales_delta {
     const struct tb_order *day;   /* the order, or what it was: its node, date and currency */
     int64_t offset, timestamp_ms; /* of the record */
     int64_t orders, returns, cancelled, total_minor; /* as in tb_stats_row */
-    bool placed;                                     /* it is the order's first event */
+    /* Of these by status; the rest is PLACED. */
+    int64_t cancelled_returns, shipped, shipped_returns, shipped_minor;
+    bool placed; /* it is the order's first event */
     /* What the order was, and is with this record; tb_plan_standing. */
     int64_t from, standing;
 };
+/* False: it only moves the order from one status to another. */
+static inline bool tb_plan_changes_sums(const struct tb_plan_sales_delta *delta)
+{
+    return delta->orders || delta->returns || delta->cancelled || delta->total_minor;
+}
 /* (replaced, version) of an order as one number, which never goes back. */
 static inline int64_t tb_plan_standing(const struct tb_planned_order *planned)
 {

@@ -3,17 +3,23 @@
 /* Adds the order to the sales of its day, or with sign -1 takes it out. */
 static void add_order(struct tb_plan_sales_delta *change, const struct tb_order *order, int sign)
 {
-    bool cancelled = order->status == TB_CANCELLED;
+    bool cancelled = order->status == TB_CANCELLED, shipped = order->status == TB_SHIPPED;
+    bool is_return = order->kind == TB_RETURN;
 
     change->orders += order->kind == TB_SALE ? sign : 0;
     change->returns += order->kind == TB_RETURN ? sign : 0;
     change->cancelled += cancelled ? sign : 0;
     change->total_minor += cancelled ? 0 : sign * order->total_minor;
+    change->cancelled_returns += cancelled && is_return ? sign : 0;
+    change->shipped += shipped ? sign : 0;
+    change->shipped_returns += shipped && is_return ? sign : 0;
+    change->shipped_minor += shipped ? sign * order->total_minor : 0;
 }
 
 static void add_delta(struct tb_plan *plan, const struct tb_plan_sales_delta *change)
 {
-    if (change->orders || change->returns || change->cancelled || change->total_minor)
+    if (tb_plan_changes_sums(change) || change->cancelled_returns || change->shipped ||
+        change->shipped_returns || change->shipped_minor)
         plan->sales_deltas[plan->sales_delta_count++] = *change;
 }
 

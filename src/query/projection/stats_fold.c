@@ -88,6 +88,13 @@ enum tb_code tb_stats_fold_add(struct tb_stats_fold *fold, const char *key, cons
                cancelled ? count : 0, cancelled ? 0 : total_minor, err);
 }
 
+enum tb_code tb_stats_fold_add_row(struct tb_stats_fold *fold, const struct tb_stats_row *row,
+                                   struct tb_error *err)
+{
+    return add(fold, row->key, row->currency, row->orders, row->returns, row->cancelled,
+               row->total_minor, err);
+}
+
 static int by_key_and_currency(const void *a, const void *b)
 {
     const struct tb_stats_row *x = a, *y = b;

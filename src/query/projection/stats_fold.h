@@ -21,6 +21,10 @@ TB_CHECKED enum tb_code tb_stats_fold_add(struct tb_stats_fold *fold, const char
                                           const char *currency, enum tb_order_kind kind,
                                           enum tb_order_status status, int64_t count,
                                           tb_sum total_minor, struct tb_error *err);
+/* Adds a row of a rollup. */
+TB_CHECKED enum tb_code tb_stats_fold_add_row(struct tb_stats_fold *fold,
+                                              const struct tb_stats_row *row,
+                                              struct tb_error *err);
 /* Sorts the rows and adds up the totals per currency. With TB_GROUP_NONE ret_stats has only
  * totals. */
 TB_CHECKED enum tb_code tb_stats_fold_finish(struct tb_stats_fold *fold, enum tb_group_by group_by,

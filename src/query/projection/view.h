@@ -106,7 +106,9 @@ struct tb_list_filter {
 enum tb_group_by { TB_GROUP_NONE, TB_GROUP_DAY, TB_GROUP_NODE, TB_GROUP_STATUS };
 struct tb_stats_filter {
     bool has_from, has_to;
-    int64_t from_ms, to_ms;
+    int64_t from_ms, to_ms; /* placedAt; from inclusive, to exclusive */
+    /* Business dates of the nodes, likewise; "": no limit. */
+    char from_date[TB_DATE_SIZE], to_date[TB_DATE_SIZE];
     enum tb_group_by group_by;
 };
 /* One currency, or one currency of one group. */

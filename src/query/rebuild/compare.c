@@ -252,9 +252,11 @@ static int64_t count_orders(const struct tb_stats *stats)
     return count;
 }
 
+/* With a time, a view adds up its orders and not its rollups, which a rebuild makes anew. */
+static const struct tb_stats_filter all = {.has_from = true, .from_ms = TB_TIME_MIN_MS};
+
 static enum tb_code compare_totals(struct tb_compare *compare, struct tb_error *err)
 {
-    static const struct tb_stats_filter all = {0};
     TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
     struct tb_view_reader *served = compare->served.reader, *rebuilt = compare->rebuilt.reader;
     struct tb_stats stats[2] = {0};
@@ -302,7 +304,6 @@ static void list_totals(struct tb_compare *compare, const struct tb_stats *rebui
 /* The totals are listed before the orders. */
 enum tb_code tb_compare_add_totals(struct tb_compare *compare, struct tb_error *err)
 {
-    static const struct tb_stats_filter all = {0};
     struct tb_view_reader *reader = compare->rebuilt.reader;
     TB_CLEANUP(tb_buf_release) struct tb_buf orders = compare->listed;
     struct tb_stats rebuilt = {0}, surplus = {0};

@@ -106,6 +106,48 @@ START_TEST(no_other_text_is_a_dead_letter_cursor)
 }
 END_TEST
 
+/* Whether this text, in base64url, is a node's cursor. */
+static bool is_node_cursor(const char *plain)
+{
+    static const char digits[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    char text[TB_PAGE_CURSOR_SIZE], node[TB_HEARTBEAT_NODE_SIZE];
+    size_t count = 0;
+    uint32_t bits = 0;
+    unsigned held = 0;
+
+    for (; *plain != '\0'; plain++) {
+        bits = bits << 8 | (unsigned char)*plain;
+        for (held += 8; held >= 6; held -= 6)
+            text[count++] = digits[bits >> (held - 6) & 63];
+    }
+    if (held > 0)
+        text[count++] = digits[bits << (6 - held) & 63];
+    return tb_node_cursor_parse((struct tb_str){text, count}, node);
+}
+
+START_TEST(node_cursor_round_trip)
+{
+    static const char *const nodes[] = {"a", "till-1", "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"};
+    char text[TB_PAGE_CURSOR_SIZE], node[TB_HEARTBEAT_NODE_SIZE], order_id[TB_UUID_SIZE];
+    int64_t time_ms;
+
+    for (size_t i = 0; i < sizeof nodes / sizeof *nodes; i++) {
+        tb_node_cursor_format(nodes[i], text);
+        ck_assert(tb_node_cursor_parse(tb_str_of(text), node));
+        ck_assert_str_eq(node, nodes[i]);
+        ck_assert(!tb_order_cursor_parse(tb_str_of(text), &time_ms, order_id));
+    }
+    tb_order_cursor_format(1795425003660, ID, text);
+    ck_assert(!tb_node_cursor_parse(tb_str_of(text), node));
+    ck_assert(is_node_cursor("node.till1"));
+    ck_assert(!is_node_cursor("node."));
+    ck_assert(!is_node_cursor("node.till 1"));
+    ck_assert(!is_node_cursor("knot.till1"));
+    ck_assert(!is_node_cursor("node.ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456"));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("cursor");
@@ -116,6 +158,7 @@ int main(void)
     tcase_add_test(tc, noise_is_refused);
     tcase_add_test(tc, dead_letter_cursor_round_trip);
     tcase_add_test(tc, no_other_text_is_a_dead_letter_cursor);
+    tcase_add_test(tc, node_cursor_round_trip);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }

@@ -357,7 +357,9 @@ static enum tb_code reader_stats(struct tb_view_reader *base, const struct tb_st
                               [TB_GROUP_STATUS] = tb_order_status_name(order->status)};
 
         if ((filter->has_from && order->placed_at_ms < filter->from_ms) ||
-            (filter->has_to && order->placed_at_ms >= filter->to_ms))
+            (filter->has_to && order->placed_at_ms >= filter->to_ms) ||
+            strcmp(order->business_date, filter->from_date) < 0 ||
+            (filter->to_date[0] && strcmp(order->business_date, filter->to_date) >= 0))
             continue;
         TB_TRY(tb_stats_fold_add(&fold, keys[filter->group_by], order->currency, order->kind,
                                  order->status, 1, order->total_minor, err));

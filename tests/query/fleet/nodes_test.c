@@ -598,6 +598,39 @@ START_TEST(all_nodes_are_complete_through_the_earliest_that_is_not_retired)
 }
 END_TEST
 
+/* Marks that are forgotten are those that no report needs, now or later, also if the clock is set
+ * back. */
+START_TEST(forgotten_marks_are_not_needed)
+{
+    struct tb_node whole = {0}, trimmed = {0};
+    struct tb_received_sequences received = {.epoch = EPOCH_A};
+    int64_t last = 0, at_ms = NOW_MS;
+    size_t forgotten = 0;
+
+    fake_random_init(&fake, test_seed(0x3a4c) + (uint64_t)_i);
+    for (int i = 0; i < TB_NODE_MARKS_MAX - 1; i++) {
+        struct tb_heartbeat heartbeat;
+
+        last += (int64_t)fake_random_below(&fake, 4);
+        at_ms += 30000;
+        if (fake_random_below(&fake, 5) == 0)
+            at_ms -= (int64_t)fake_random_below(&fake, 600000);
+        heartbeat = beat(EPOCH_A, last, at_ms);
+        tb_node_apply_heartbeat(&whole, &heartbeat);
+        tb_node_apply_heartbeat(&trimmed, &heartbeat);
+        if (fake_random_below(&fake, 2))
+            received.complete_through += (int64_t)fake_random_below(
+                &fake, (uint64_t)(last - received.complete_through + 1));
+        tb_node_forget_marks(&trimmed, EPOCH_A, received.complete_through);
+        tb_node_forget_marks(&trimmed, EPOCH_B, INT64_MAX);
+        ck_assert_int_eq(judge(&trimmed, &received, 1, at_ms).complete_through_at_ms,
+                         judge(&whole, &received, 1, at_ms).complete_through_at_ms);
+        forgotten += whole.mark_count - trimmed.mark_count;
+    }
+    ck_assert_uint_gt(forgotten, 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("nodes");
@@ -623,6 +656,7 @@ int main(void)
     tcase_add_loop_test(tc, a_retired_node_is_not_judged, 0, 2);
     tcase_add_test(tc, a_node_without_heartbeats_can_be_retired);
     tcase_add_test(tc, all_nodes_are_complete_through_the_earliest_that_is_not_retired);
+    tcase_add_loop_test(tc, forgotten_marks_are_not_needed, 0, 50);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }

@@ -224,8 +224,10 @@ START_TEST(an_earlier_reader_does_not_change_a_day)
     ck_assert_int_eq(f.view->ops->commit(f.view, &f.plan, &err), TB_INVALID);
     ck_assert_int_eq(late->ops->commit(late, &f.plan, &err), TB_BUSY);
     ck_assert_int_eq(mongo_db_count(&f.db, "sales_by_day", "{\"orders\":0,\"returns\":0}"), 1);
+    mongo_check_rollups(f.reader);
     f.db.mongo->document_max = TB_MONGO_DOCUMENT_MAX;
     mongo_commit(f.view, &f.plan);
+    mongo_check_rollups(f.reader);
     ck_assert_int_eq(late->ops->commit(late, &f.plan, &err), TB_BUSY);
     ck_assert_int_eq(mongo_db_count(&f.db, "sales_by_day", "{\"orders\":0,\"returns\":0}"), 0);
     ck_ok(late->ops->acquire_fence(late, 0, &err)); /* the partition is assigned to it again */

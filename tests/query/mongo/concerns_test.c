@@ -194,12 +194,16 @@ START_TEST(only_answers_to_people_may_be_old)
     ck_assert_int_gt(version, 0);
     ck_ok(reader->ops->stats(reader, &(struct tb_stats_filter){0}, &f.arena, &stats, &err));
     ck_assert_uint_gt(stats.total_count, 0);
+    ck_ok(reader->ops->stats(reader, &(struct tb_stats_filter){.has_from = true}, &f.arena, &stats,
+                             &err));
+    ck_assert_uint_gt(stats.total_count, 0);
     ck_ok(reader->ops->scan(reader, "", 10, ignore_scanned, NULL, &err));
     ck_ok(reader->ops->count_dead_letters(reader, &open, &err));
     ck_ok(reader->ops->list_dead_letters(reader, &(struct tb_dead_letter_filter){.limit = 1},
                                          ignore_letter, NULL, &more, &err));
-    ck_ok(tb_mongo_list_nodes(queries, 1, true, &f.arena, &nodes, &err));
+    ck_ok(tb_mongo_list_nodes(queries, 1, &f.arena, &nodes, &err));
     ck_assert_uint_gt(nodes.count, 0);
+    ck_ok(tb_mongo_detail_nodes(queries, 1, &f.arena, nodes.nodes, nodes.count, &err));
 
     commands.may_prefer = true;
     code = reader->ops->get(reader, tb_str_of(ids[0]), &doc, &version, &err);

@@ -146,6 +146,10 @@ static void check_days(void)
                                      .returns = 1,
                                      .cancelled = 2,
                                      .total_minor = 12345,
+                                     .cancelled_returns = 1,
+                                     .shipped = 3,
+                                     .shipped_returns = 1,
+                                     .shipped_minor = -40,
                                      .late_orders = 1,
                                      .late_changes = 2,
                                      .undone = undone,
@@ -156,6 +160,7 @@ static void check_days(void)
                                .business_date = "2026-01-01",
                                .currency = "EUR",
                                .changes = 6,
+                               .has_statuses = true,
                                .parts = parts,
                                .part_count = 2};
     struct tb_sales_day read = day;
@@ -170,6 +175,7 @@ static void check_days(void)
     bson_destroy(again);
     check_line(doc);
     day.part_count = 0;
+    day.has_statuses = false;
     check_line(encode_day(&day));
 }
 

@@ -107,6 +107,39 @@ void mongo_check_order(struct tb_view_reader *reader, const char *order_id, int6
     tb_buf_release(&got);
 }
 
+static void check_rows(const struct tb_stats_row *a, size_t a_count, const struct tb_stats_row *b,
+                       size_t b_count)
+{
+    ck_assert_uint_eq(a_count, b_count);
+    for (size_t i = 0; i < a_count; i++) {
+        ck_assert_str_eq(a[i].key, b[i].key);
+        ck_assert_str_eq(a[i].currency, b[i].currency);
+        ck_assert_int_eq(a[i].orders, b[i].orders);
+        ck_assert_int_eq(a[i].returns, b[i].returns);
+        ck_assert_int_eq(a[i].cancelled, b[i].cancelled);
+        ck_assert(a[i].total_minor == b[i].total_minor);
+    }
+}
+
+void mongo_check_rollups(struct tb_view_reader *reader)
+{
+    struct tb_arena arena = {0};
+    struct tb_error err = {0};
+
+    for (enum tb_group_by by = TB_GROUP_NONE; by <= TB_GROUP_STATUS; by++) {
+        struct tb_stats_filter filter = {.group_by = by};
+        struct tb_stats rollup = {0}, orders = {0};
+
+        ck_ok(reader->ops->stats(reader, &filter, &arena, &rollup, &err));
+        filter.has_from = true; /* with a time, orders are added up */
+        filter.from_ms = TB_TIME_MIN_MS;
+        ck_ok(reader->ops->stats(reader, &filter, &arena, &orders, &err));
+        check_rows(rollup.totals, rollup.total_count, orders.totals, orders.total_count);
+        check_rows(rollup.groups, rollup.group_count, orders.groups, orders.group_count);
+    }
+    tb_arena_release(&arena);
+}
+
 void mongo_check_history(struct tb_view_reader *reader, const struct history *history)
 {
     for (size_t i = 0; i < history->order_count; i++) {
@@ -115,4 +148,5 @@ void mongo_check_history(struct tb_view_reader *reader, const struct history *hi
         mongo_check_order(reader, history->orders[i].order.order_id, version,
                           history->orders[i].docs[version]);
     }
+    mongo_check_rollups(reader);
 }

@@ -30,7 +30,10 @@ void mongo_commit(struct tb_view *view, const struct tb_plan *plan);
 /* Commits the whole history, `batch` records at a time. */
 void mongo_feed(struct tb_view *view, const struct history *history, int32_t partition,
                 size_t batch);
-/* Checks that the reader returns every order as its history says. */
+/* Checks that the rollups of days, and those of all nodes, are the sums of the orders: by day, by
+ * node, by status and in all. */
+void mongo_check_rollups(struct tb_view_reader *reader);
+/* Checks that the reader returns every order as its history says, and the rollups. */
 void mongo_check_history(struct tb_view_reader *reader, const struct history *history);
 void mongo_check_order(struct tb_view_reader *reader, const char *order_id, int64_t version,
                        struct tb_str doc);

@@ -235,6 +235,7 @@ char *mongo_db_dump_sales(const struct mongo_db *db)
     char *dump = mongo_db_dump(db, "sales_by_day");
 
     remove_members(dump, "\"recent\" : {", 2);
+    remove_members(dump, "\"recentStatuses\" : {", 2);
     remove_members(dump, "\"recentFrom\" : {", 1);
     return dump;
 }

@@ -20,15 +20,35 @@ static void teardown(void)
     mongo_fixture_close(&f);
 }
 
+/* What the list says from the stored marks is what the chunks say. */
+static void check_listed(const struct tb_node_report *listed, const struct tb_node_report *report)
+{
+    ck_assert_int_eq(listed->state, report->state);
+    ck_assert_int_eq(listed->complete_through_at_ms, report->complete_through_at_ms);
+    ck_assert_int_eq(listed->last_seen_at_ms, report->last_seen_at_ms);
+    ck_assert_uint_eq(listed->epoch_count, report->epoch_count);
+    for (size_t i = 0; i < listed->epoch_count; i++) {
+        ck_assert_str_eq(listed->epochs[i].epoch, report->epochs[i].epoch);
+        ck_assert_int_eq(listed->epochs[i].complete_through, report->epochs[i].complete_through);
+        ck_assert_int_eq(listed->epochs[i].last_sequence, report->epochs[i].last_sequence);
+    }
+}
+
 static const struct tb_node_report *status_of(const char *name)
 {
     struct tb_node_report_list list = {0};
     struct tb_error err = {0};
 
-    ck_ok(tb_mongo_list_nodes(f.db.mongo, HISTORY_START_MS, true, &f.arena, &list, &err));
+    ck_ok(tb_mongo_list_nodes(f.db.mongo, HISTORY_START_MS, &f.arena, &list, &err));
     for (size_t i = 0; i < list.count; i++) {
-        if (strcmp(list.nodes[i].node, name) == 0)
-            return &list.nodes[i];
+        struct tb_node_report listed = list.nodes[i];
+
+        if (strcmp(listed.node, name) != 0)
+            continue;
+        ck_ok(tb_mongo_detail_nodes(f.db.mongo, HISTORY_START_MS, &f.arena, &list.nodes[i], 1,
+                                    &err));
+        check_listed(&listed, &list.nodes[i]);
+        return &list.nodes[i];
     }
     return NULL;
 }
@@ -58,15 +78,18 @@ static void make_up_epochs(int first, int count)
     free(records);
 }
 
-/* Records that belong to no order of the view; only their origins matter. */
-static void come(int64_t first, int64_t last, int store)
+/* Commits records that belong to no order of the view; only their origins matter. Every `step`th
+ * sequence, in batches. */
+static void come_to(struct tb_view *view, struct tb_plan *plan, struct tb_arena *arena,
+                    int32_t partition, int64_t first, int64_t last, int64_t step, size_t batch,
+                    int store)
 {
     struct tb_record *records = calloc((size_t)(last - first + 1), sizeof *records);
     size_t count = 0;
 
-    for (int64_t s = first; s <= last; s++) {
-        struct tb_header *headers = tb_arena_array(&f.arena, 5, sizeof *headers);
-        char *texts = tb_arena_alloc(&f.arena, 128);
+    for (int64_t s = first; s <= last; s += step) {
+        struct tb_header *headers = tb_arena_array(arena, 5, sizeof *headers);
+        char *texts = tb_arena_alloc(arena, 128);
 
         snprintf(texts, 64, "%020lld", (long long)s);
         snprintf(texts + 64, 64, "%d-%lld", store, (long long)s);
@@ -81,11 +104,17 @@ static void come(int64_t first, int64_t last, int store)
                                               .headers = headers,
                                               .header_count = 5};
     }
-    for (size_t at = 0; at < count; at += 1000) {
-        mongo_plan(f.view, &f.plan, 0, records + at, count - at < 1000 ? count - at : 1000, true);
-        mongo_commit(f.view, &f.plan);
+    for (size_t at = 0; at < count; at += batch) {
+        mongo_plan(view, plan, partition, records + at, count - at < batch ? count - at : batch,
+                   true);
+        mongo_commit(view, plan);
     }
     free(records);
+}
+
+static void come(int64_t first, int64_t last, int store)
+{
+    come_to(f.view, &f.plan, &f.arena, 0, first, last, 1, 1000, store);
 }
 
 static void check_progress(int64_t through, int64_t last, size_t holes)
@@ -98,6 +127,22 @@ static void check_progress(int64_t through, int64_t last, size_t holes)
     ck_assert_int_eq(status->epochs[0].complete_through, through);
     ck_assert_int_eq(status->epochs[0].last_sequence, last);
     ck_assert_uint_eq(status->epochs[0].hole_count, holes);
+}
+
+/* How much a collection stores. */
+static size_t stored_bytes(const char *name)
+{
+    mongoc_collection_t *from = mongoc_client_get_collection(f.db.client, f.db.name, name);
+    bson_t all = BSON_INITIALIZER;
+    mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(from, &all, NULL, NULL);
+    const bson_t *doc;
+    size_t bytes = 0;
+
+    while (mongoc_cursor_next(cursor, &doc))
+        bytes += doc->len;
+    mongoc_cursor_destroy(cursor);
+    mongoc_collection_destroy(from);
+    return bytes;
 }
 
 /* Counted chunks are removed, also if some or all of their events arrive again. Each event is
@@ -114,6 +159,7 @@ START_TEST(sequences_are_counted_and_compacted)
         1);
     ck_assert_int_le(mongo_db_count(&f.db, "sequences", "{\"kind\":\"chunk\"}"),
                      TB_LOG_INFLIGHT_MAX / TB_SEQUENCE_CHUNK_SIZE + 3);
+    ck_assert_uint_le(stored_bytes("sequences"), 21000);
     once = mongo_db_dump(&f.db, "sequences");
     come(1, 12000, 0);
     come(300, 310, 0);
@@ -125,6 +171,52 @@ START_TEST(sequences_are_counted_and_compacted)
     check_progress(12010, 12010, 0);
     ck_assert_int_ne(status_of(NODE)->state, TB_NODE_FORKED);
     ck_assert_int_eq(status_of(NODE)->last_seen_at_ms, HISTORY_START_MS + 12010);
+}
+END_TEST
+
+#define WRITERS 3
+#define WRITTEN 1500
+
+struct writer {
+    struct tb_view *view;
+    int number;
+};
+
+static void *write_share(void *arg)
+{
+    const struct writer *writer = arg;
+    struct tb_plan plan = {0};
+    struct tb_arena arena = {0};
+
+    come_to(writer->view, &plan, &arena, writer->number, 1 + writer->number, WRITTEN, WRITERS,
+            7 + (size_t)writer->number, 0);
+    tb_plan_release(&plan);
+    tb_arena_release(&arena);
+    return NULL;
+}
+
+/* Several writers bring the sequences of one epoch at the same time, each some of every chunk.
+ * Once all have ended, what is stored of the epoch says that it is complete. */
+START_TEST(writers_agree_on_what_is_complete)
+{
+    struct writer writers[WRITERS];
+    struct tb_mongo *mongos[WRITERS];
+    pthread_t threads[WRITERS];
+    struct tb_error err = {0};
+
+    for (int i = 0; i < WRITERS; i++) {
+        mongos[i] = mongo_db_again(&f.db, 100);
+        writers[i].number = i;
+        ck_ok(tb_view_mongo_open(mongos[i], &writers[i].view, &err));
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, write_share, &writers[i]), 0);
+    }
+    for (int i = 0; i < WRITERS; i++) {
+        pthread_join(threads[i], NULL);
+        tb_view_free(writers[i].view);
+        tb_mongo_free(mongos[i]);
+    }
+    check_progress(WRITTEN, WRITTEN, 0);
+    ck_assert_int_eq(mongo_db_count(&f.db, "sequences", "{\"completeThrough\":1500}"), 1);
 }
 END_TEST
 
@@ -435,6 +527,24 @@ START_TEST(a_node_stays_retired_whatever_it_sends)
 }
 END_TEST
 
+/* Of a node of which all has arrived, also if it is retired, only the last mark is stored. */
+START_TEST(marks_of_what_has_arrived_are_not_stored)
+{
+    struct tb_error err = {0};
+
+    for (int i = 1; i <= 3; i++) {
+        struct tb_heartbeat heartbeat = beat(10 * i, HISTORY_START_MS + 1000 * i);
+
+        come(10 * i - 9, 10 * i, 0);
+        ck_ok(note(f.db.mongo, &heartbeat, i, &err));
+        if (i == 2)
+            ck_ok(tb_mongo_retire_node(f.db.mongo, NODE, &retired, &err));
+    }
+    ck_assert_int_eq(mongo_db_count(&f.db, "nodes", "{\"marks.sequence\":30}"), 1);
+    ck_assert_int_eq(mongo_db_count(&f.db, "nodes", "{\"marks.sequence\":20}"), 0);
+}
+END_TEST
+
 /* Nothing is known of it but its events; once it is put back, these alone tell of it again. */
 START_TEST(a_node_that_only_sends_events_can_be_retired)
 {
@@ -510,6 +620,7 @@ int main(void)
     mongo_server_begin();
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, sequences_are_counted_and_compacted);
+    tcase_add_test(tc, writers_agree_on_what_is_complete);
     tcase_add_test(tc, nothing_behind_a_hole_is_complete);
     tcase_add_test(tc, made_up_epochs_are_bounded);
     tcase_add_loop_test(tc, another_store_with_the_same_numbers_is_a_fork, 0, 2);
@@ -518,6 +629,7 @@ int main(void)
     tcase_add_test(tc, batches_of_heartbeats_equal_single_ones);
     tcase_add_test(tc, late_orders_are_reported);
     tcase_add_test(tc, a_node_stays_retired_whatever_it_sends);
+    tcase_add_test(tc, marks_of_what_has_arrived_are_not_stored);
     tcase_add_test(tc, a_node_that_only_sends_events_can_be_retired);
     tcase_add_test(tc, heartbeats_and_people_change_a_node_at_once);
     suite_add_tcase(suite, tc);

@@ -69,7 +69,7 @@ static int64_t missing(void)
     struct tb_error err = {0};
     int64_t count = 0;
 
-    ck_ok(tb_mongo_list_nodes(c.db.mongo, c.clock.wall_ms, false, &arena, &list, &err));
+    ck_ok(tb_mongo_list_nodes(c.db.mongo, c.clock.wall_ms, &arena, &list, &err));
     ck_assert_uint_gt(list.count, 0);
     for (size_t i = 0; i < list.count; i++) {
         for (size_t e = 0; e < list.nodes[i].epoch_count; e++)
@@ -78,6 +78,39 @@ static int64_t missing(void)
     }
     return count;
 }
+
+static void check_totals(const char *name)
+{
+    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
+    struct tb_mongo_served served;
+    struct tb_error err = {0};
+
+    ck_ok(tb_mongo_client_acquire(c.db.mongo, &client, &err));
+    ck_ok(tb_mongo_read_served(&client, &served, &err));
+    ck_assert_str_eq(served.collections.totals, name);
+    centrals_check(&c); /* the sums, too, wherever they come from */
+}
+
+/* A view that an earlier build has begun has no totals, and its days no statuses: sums come from
+ * elsewhere. A rebuild makes both, and a rollback serves the old view as it was. */
+START_TEST(a_view_without_totals_gets_them)
+{
+    add_all();
+    centrals_read_on(&c);
+    mongo_db_command(&c.db, "{\"update\":\"meta\",\"updates\":[{\"q\":{\"_id\":\"served\"},"
+                            "\"u\":{\"$unset\":{\"sales_totals\":1}}}]}");
+    mongo_db_command(&c.db, "{\"update\":\"sales_by_day\",\"updates\":[{\"q\":{},"
+                            "\"u\":{\"$unset\":{\"statuses\":1}},\"multi\":true}]}");
+    mongo_db_command(&c.db, "{\"drop\":\"sales_totals\"}");
+    check_totals("");
+    ck_assert_int_eq(central_rebuild(&c.list[0], &plain), TB_REBUILD_DONE);
+    check_totals("sales_totals_2");
+    ck_assert_int_gt(mongo_db_count(&c.db, "sales_totals_2", "{\"statuses\":true}"), 0);
+    ck_assert_int_eq(central_rebuild(&c.list[0], &rolling_back), TB_REBUILD_ROLLED_BACK);
+    check_totals("");
+    ck_assert_int_eq(mongo_db_count(&c.db, "sales_totals", "{}"), 0);
+}
+END_TEST
 
 /* What the served view says of a node's events has holes, which no event fills any more: that is a
  * difference, a rebuild makes it anew, and a rollback brings back what the old view said. */
@@ -90,6 +123,9 @@ START_TEST(sequences_are_made_anew)
     before = missing();
     mongo_db_command(&c.db, "{\"delete\":\"sequences\",\"deletes\":[{\"q\":{\"kind\":\"chunk\"},"
                             "\"limit\":0}]}");
+    mongo_db_command(&c.db, "{\"update\":\"sequences\",\"updates\":[{\"q\":{\"kind\":\"epoch\"},"
+                            "\"u\":{\"$set\":{\"completeThrough\":{\"$numberLong\":\"0\"}}},"
+                            "\"multi\":true}]}");
     ck_assert_int_gt(missing(), before);
     ck_assert_int_eq(central_rebuild(&c.list[0], &plain), TB_REBUILD_FAILED);
     ck_assert_int_gt(missing(), before);
@@ -161,7 +197,7 @@ static size_t count_retired(void)
     struct tb_error err = {0};
     size_t count = 0;
 
-    ck_ok(tb_mongo_list_nodes(c.db.mongo, c.clock.wall_ms, false, &arena, &list, &err));
+    ck_ok(tb_mongo_list_nodes(c.db.mongo, c.clock.wall_ms, &arena, &list, &err));
     for (size_t i = 0; i < list.count; i++)
         count += list.nodes[i].state == TB_NODE_RETIRED;
     return count;
@@ -730,6 +766,7 @@ int main(void)
     tcase_set_timeout(seeds, 60);
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, rebuilt_is_what_was_served);
+    tcase_add_test(tc, a_view_without_totals_gets_them);
     tcase_add_test(tc, sequences_are_made_anew);
     tcase_add_loop_test(tc, sales_of_days_are_compared, 0, 5);
     tcase_add_test(tc, a_retired_node_stays_retired);

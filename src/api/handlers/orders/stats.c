@@ -71,11 +71,24 @@ enum tb_code tb_stats_query(struct tb_api *api, const struct tb_query_context *c
     return TB_OK;
 }
 
+/* A date is a business date of the nodes, a time one of placedAt. */
+static bool read_limit(struct tb_request *req, const char *name, bool *ret_has, int64_t *ret_ms,
+                       char ret_date[TB_DATE_SIZE])
+{
+    struct tb_str text = tb_param(req->params, name);
+
+    if (!text.ptr || !tb_date_valid(text))
+        return tb_param_time(req, name, ret_has, ret_ms);
+    memcpy(ret_date, text.ptr, text.len);
+    return true;
+}
+
 bool tb_stats_read(struct tb_request *req)
 {
     struct tb_stats_filter *filter = tb_request_data(req, sizeof *filter);
 
-    return filter && tb_param_time(req, "from", &filter->has_from, &filter->from_ms) &&
-           tb_param_time(req, "to", &filter->has_to, &filter->to_ms) &&
+    return filter &&
+           read_limit(req, "from", &filter->has_from, &filter->from_ms, filter->from_date) &&
+           read_limit(req, "to", &filter->has_to, &filter->to_ms, filter->to_date) &&
            read_group_by(req, tb_param(req->params, "groupBy"), &filter->group_by);
 }

@@ -20,9 +20,11 @@ static const struct tb_bson_field served_fields[] = {
     {"orders", TB_BSON_TEXT, SERVED(collections.orders)},
     {"sales_by_day", TB_BSON_TEXT, SERVED(collections.sales)},
     {"sequences", TB_BSON_TEXT, SERVED(collections.sequences)},
+    {"sales_totals", TB_BSON_TEXT, SERVED(collections.totals)},
     {"generation", TB_BSON_INT, SERVED(collections.generation)},
     {"previous", TB_BSON_INT, SERVED(previous)},
     {"previousSequences", TB_BSON_TEXT, SERVED(previous_sequences)},
+    {"previousTotals", TB_BSON_TEXT, SERVED(previous_totals)},
     {"movedAt", TB_BSON_TIME, SERVED(moved_at_ms)},
     {"hold", TB_BSON_DOCUMENT, SERVED(barrier), 0,
      offsetof(struct tb_mongo_served, barrier.is_set), .element = &barrier_table},
@@ -39,6 +41,7 @@ void tb_mongo_collections_of(int64_t generation, struct tb_mongo_collections *re
     ret_collections->generation = generation;
     snprintf(ret_collections->orders, TB_MONGO_NAME_SIZE, "orders%s", suffix);
     snprintf(ret_collections->sales, TB_MONGO_NAME_SIZE, "sales_by_day%s", suffix);
+    snprintf(ret_collections->totals, TB_MONGO_NAME_SIZE, "sales_totals%s", suffix);
     snprintf(ret_collections->sequences, TB_MONGO_NAME_SIZE, "sequences%s", suffix);
     snprintf(ret_collections->dead_letters, TB_MONGO_NAME_SIZE, "dead_letters%s", suffix);
 }
@@ -52,6 +55,8 @@ enum tb_code tb_mongo_read_served(const struct tb_mongo_client *client,
     tb_mongo_collections_of(1, &ret_served->collections);
     memcpy(ret_served->previous_sequences, "sequences", sizeof "sequences");
     TB_TRY(tb_mongo_find_meta(client, "served", &doc, err));
+    if (doc)
+        ret_served->collections.totals[0] = '\0';
     if (doc &&
         (!tb_bson_get_fields(doc, &served_table, NULL, ret_served) ||
          ret_served->collections.orders[0] == '\0' || ret_served->collections.sales[0] == '\0'))

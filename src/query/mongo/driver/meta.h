@@ -31,6 +31,7 @@ struct tb_mongo_collections {
     int64_t generation;
     char orders[TB_MONGO_NAME_SIZE], sales[TB_MONGO_NAME_SIZE], dead_letters[TB_MONGO_NAME_SIZE];
     char sequences[TB_MONGO_NAME_SIZE];
+    char totals[TB_MONGO_NAME_SIZE]; /* "": a view that was begun by a build without them */
 };
 /* The writers that a barrier stops remove it after this time, whatever its owner does: the owner
  * finds that its token is gone. */
@@ -49,7 +50,7 @@ struct tb_mongo_served {
     struct tb_mongo_collections collections;
     int64_t previous; /* the generation that was served before, if it is kept; 0: none */
     /* Of that one: an early build had one for all generations. */
-    char previous_sequences[TB_MONGO_NAME_SIZE];
+    char previous_sequences[TB_MONGO_NAME_SIZE], previous_totals[TB_MONGO_NAME_SIZE];
     int64_t moved_at_ms;
     struct tb_mongo_write_barrier barrier;
 };

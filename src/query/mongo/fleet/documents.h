@@ -4,10 +4,12 @@
  * sequences_compact.c counts and removes full chunks. Each generation of the view has a collection
  * `sequences` of its own.
  *
- *  epoch  "<node>/<epoch>": the highest sequence, the latest time, and the number of chunks at the
- *         start that are full. All of them only rise.
- *  chunk  "<node>/<epoch>/<number>": which of its sequences have arrived; `full` once all have.
- *         Chunks that the epoch counts are removed, except the last few.
+ *  epoch  "<node>/<epoch>": the highest sequence, the latest time, the number of chunks at the
+ *         start that are full, and the sequence through which all have arrived. All of them only
+ *         rise. They are enough to say how a node is, so that a list of all nodes needs no chunks.
+ *  chunk  "<node>/<epoch>/<number>": which of its sequences have arrived; `full` once all have,
+ * and then their fingerprints are packed, so that a node takes less than 10 kB. Chunks that the
+ *         epoch counts are removed, except the last few.
  *
  * At most TB_NODE_EPOCHS_FOLLOWED epochs of a node are stored (epoch_limit.c). Events of further
  * ones leave only the document "<node>/refused", an epoch of that name.
@@ -64,7 +66,9 @@ struct tb_mongo_sequences {
     bool full;
     int64_t *came; /* as tb_sequence_chunk_entry; in the arena */
     size_t came_count;
+    struct tb_str packed; /* a fingerprint for each sequence; absent: not packed; in the arena */
     int64_t full_chunks, last_sequence, last_at_ms, forked; /* of an epoch */
+    int64_t complete_through; /* -1: a build that did not store it has made the epoch */
 };
 /* False: a field is missing or wrong, or there is no memory. */
 TB_CHECKED bool tb_mongo_sequences_decode(const bson_t *doc, struct tb_arena *arena,
@@ -76,6 +80,9 @@ void tb_mongo_sequences_chunk(const struct tb_mongo_sequences *sequences,
 bson_t *tb_mongo_full_chunks_filter(const char *node, const char *epoch, int64_t from);
 /* The nodes of these origins are NUL-terminated. */
 void tb_mongo_epoch_id(const struct tb_plan_origin *origin, char ret_id[TB_MONGO_EPOCH_ID_SIZE]);
+#define TB_MONGO_CHUNK_ID_SIZE (TB_MONGO_EPOCH_ID_SIZE + 1 + 16)
+void tb_mongo_chunk_id(const struct tb_plan_origin *epoch, int64_t number,
+                       char ret_id[TB_MONGO_CHUNK_ID_SIZE]);
 /* For qsort: by node, epoch and sequence. */
 int tb_mongo_compare_origins(const void *a, const void *b);
 bool tb_mongo_same_epoch(const struct tb_plan_origin *a, const struct tb_plan_origin *b);

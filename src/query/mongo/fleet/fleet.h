@@ -31,9 +31,13 @@ TB_CHECKED enum tb_code tb_mongo_pass_heartbeats(const struct tb_mongo_positions
                                                  int32_t partition,
                                                  const struct tb_log_place *place,
                                                  struct tb_error *err);
-/* Lists every node that has sent a heartbeat or an event, sorted by name; in the arena. late: with
- * its late orders, for which the sales of all days are read. */
-TB_CHECKED enum tb_code tb_mongo_list_nodes(struct tb_mongo *mongo, int64_t now_ms, bool late,
+/* Lists every node that has sent a heartbeat or an event, sorted by name; in the arena. It reads
+ * two small documents of each; holes and late orders are in the details. */
+TB_CHECKED enum tb_code tb_mongo_list_nodes(struct tb_mongo *mongo, int64_t now_ms,
                                             struct tb_arena *arena,
                                             struct tb_node_report_list *ret_list,
                                             struct tb_error *err);
+/* Replaces reports, sorted by name, by ones that also have holes and late orders. */
+TB_CHECKED enum tb_code tb_mongo_detail_nodes(struct tb_mongo *mongo, int64_t now_ms,
+                                              struct tb_arena *arena, struct tb_node_report *nodes,
+                                              size_t count, struct tb_error *err);

@@ -13,6 +13,10 @@ struct saving {
     struct tb_str *names; /* of the nodes, each once */
     bool *sends_again;    /* of each node: it is retired, and this is its first heartbeat since */
     size_t name_count;
+    struct arrived {
+        char epoch[TB_EPOCH_SIZE];
+        int64_t complete_through;
+    } * arrived; /* of the epoch that each node told last */
 };
 
 static bool is_known(const struct saving *run, struct tb_str name)
@@ -52,6 +56,7 @@ static enum tb_code apply_heartbeats(void *ctx, size_t at, const bson_t *stored,
         tb_node_apply_heartbeat(&node.node, &record->heartbeat);
         node.offset = record->offset;
     }
+    tb_node_forget_marks(&node.node, run->arrived[at].epoch, run->arrived[at].complete_through);
     run->sends_again[at] = was_first_since_retired(&node.node, seen_at_ms);
     if (node.offset > before)
         tb_mongo_put_node((struct tb_bson_writer){ret_doc, &failed}, &node);
@@ -86,6 +91,43 @@ enum tb_code tb_mongo_knows_node(const struct tb_mongo_client *client, const cha
     return TB_OK;
 }
 
+static bool note_arrived(void *ctx, size_t at, const bson_t *doc)
+{
+    struct saving *run = ctx;
+
+    run->arrived[at].complete_through = tb_bson_find_int(doc, "completeThrough");
+    return true;
+}
+
+/* Reads how far the nodes' epochs are complete, so that marks from before that are not kept. */
+static enum tb_code read_arrived(struct saving *run, const struct tb_mongo_client *client,
+                                 struct tb_arena *arena, struct tb_error *err)
+{
+    struct tb_str *ids = tb_arena_array(arena, run->name_count, sizeof *ids);
+    struct tb_mongo_served served;
+    char id[TB_MONGO_EPOCH_ID_SIZE];
+
+    run->arrived = tb_arena_array(arena, run->name_count, sizeof *run->arrived);
+    if (!ids || !run->arrived)
+        return tb_mongo_no_memory(err);
+    for (size_t n = 0; n < run->name_count; n++) {
+        struct tb_plan_origin origin = {.node = run->names[n]};
+
+        for (size_t i = 0; i < run->count; i++) {
+            if (tb_str_eq(run->names[n], tb_str_of(run->list[i].heartbeat.node)))
+                memcpy(origin.epoch, run->list[i].heartbeat.epoch, sizeof origin.epoch);
+        }
+        memcpy(run->arrived[n].epoch, origin.epoch, sizeof origin.epoch);
+        tb_mongo_epoch_id(&origin, id);
+        ids[n] = tb_arena_copy(arena, tb_str_of(id));
+        if (!ids[n].ptr)
+            return tb_mongo_no_memory(err);
+    }
+    TB_TRY(tb_mongo_read_served(client, &served, err));
+    return tb_mongo_find_by_ids(client, served.collections.sequences, ids, run->name_count, NULL,
+                                note_arrived, run, err);
+}
+
 enum tb_code tb_mongo_save_heartbeats(struct tb_mongo *mongo,
                                       const struct tb_heartbeat_record *list, size_t count,
                                       tb_mongo_retired_fn *on_retired, void *ctx,
@@ -107,6 +149,7 @@ enum tb_code tb_mongo_save_heartbeats(struct tb_mongo *mongo,
             run.names[run.name_count++] = name;
     }
     TB_TRY(tb_mongo_client_acquire(mongo, &client, err));
+    TB_TRY(read_arrived(&run, &client, &arena, err));
     TB_TRY(tb_mongo_change_nodes(&client, run.names, run.name_count, apply_heartbeats, &run, err));
     for (size_t i = 0; on_retired && i < run.name_count; i++) {
         if (run.sends_again[i])

@@ -12,8 +12,7 @@
 /* What is stored about one node. */
 struct listed {
     char name[TB_NODE_MAX + 1];
-    struct tb_node node;
-    bool has_node;
+    struct tb_str doc; /* of `nodes`: BSON; absent: no heartbeat arrived, nobody has retired it */
     struct tb_node_findings findings;
     struct tb_received_sequences *received;
     size_t received_count;
@@ -21,10 +20,19 @@ struct listed {
 struct listing {
     const struct tb_mongo_client *client;
     const char *sequences, *sales; /* collections of the served view */
+    const bson_t *only;            /* {$in: names} of the nodes to list; NULL: all */
+    bool has_unstored;             /* of an epoch it is not stored through where it is complete */
     struct tb_arena *arena;
     struct listed **nodes; /* sorted by name */
     size_t count;
 };
+
+/* Restricts the filter to the nodes to list, by the field that has their name. */
+static void put_only(const struct listing *run, bson_t *filter, const char *field)
+{
+    if (run->only)
+        BSON_APPEND_DOCUMENT(filter, field, run->only);
+}
 
 /* Returns the list with room for one more element; the room doubles. NULL: out of memory. */
 static void *make_room(const struct listing *run, void *list, size_t count, size_t size)
@@ -81,22 +89,35 @@ static enum tb_code find_or_add(struct listing *run, const char *name, struct li
     return TB_OK;
 }
 
+/* The node has sent no heartbeat, was retired, and is no more. */
+static bool is_put_back(const bson_t *doc)
+{
+    return tb_bson_find_int(doc, "offset") < 0 && !bson_has_field(doc, "retiredAt");
+}
+
 static enum tb_code read_heartbeats(struct listing *run, struct tb_error *err)
 {
     TB_CLEANUP(tb_mongo_cursor_free) struct tb_mongo_cursor cursor = {0};
     TB_CLEANUP(tb_bson_free) bson_t *filter = bson_new();
+    TB_CLEANUP(tb_bson_free) bson_t *opts = BCON_NEW("sort", "{", "_id", BCON_INT32(1), "}");
+    char name[TB_NODE_MAX + 1];
     struct listed *listed = NULL;
-    struct tb_mongo_node read;
     const bson_t *doc;
+    bson_iter_t iter;
 
-    tb_mongo_find(&cursor, run->client, "nodes", filter, NULL);
+    put_only(run, filter, "_id");
+    tb_mongo_find(&cursor, run->client, "nodes", filter, opts);
     while ((doc = tb_mongo_cursor_next(&cursor))) {
-        TB_TRY(tb_mongo_node_of(doc, (struct tb_str){"", 0}, &read, err));
-        if (!tb_node_is_heard(&read.node) && read.node.retired.at_ms == 0)
-            continue; /* it was retired, and is no more: then its events alone tell of it */
-        TB_TRY(find_or_add(run, read.node.last.node, &listed, err));
-        listed->node = read.node;
-        listed->has_node = true;
+        if (is_put_back(doc))
+            continue; /* its events alone tell of it */
+        name[0] = '\0';
+        if (bson_iter_init_find(&iter, doc, "_id"))
+            tb_bson_get_text(&iter, name, sizeof name);
+        TB_TRY(find_or_add(run, name, &listed, err));
+        listed->doc =
+            tb_arena_copy(run->arena, (struct tb_str){(const char *)bson_get_data(doc), doc->len});
+        if (!listed->doc.ptr)
+            return tb_mongo_no_memory(err);
     }
     return tb_mongo_cursor_end(&cursor, "reading nodes", err);
 }
@@ -114,7 +135,9 @@ static enum tb_code add_received(struct listing *run, struct listed *node,
     *list = (struct tb_received_sequences){.full_chunks = read->full_chunks,
                                            .last_sequence = read->last_sequence,
                                            .last_at_ms = read->last_at_ms,
+                                           .complete_through = read->complete_through,
                                            .forked = read->forked > 0};
+    run->has_unstored = run->has_unstored || read->complete_through < 0;
     memcpy(list->epoch, read->epoch, sizeof read->epoch);
     return TB_OK;
 }
@@ -127,6 +150,7 @@ static enum tb_code read_epochs(struct listing *run, struct tb_error *err)
     struct listed *node = NULL;
     const bson_t *doc;
 
+    put_only(run, filter, "node");
     tb_mongo_find(&cursor, run->client, run->sequences, filter, NULL);
     while ((doc = tb_mongo_cursor_next(&cursor))) {
         if (!tb_mongo_sequences_decode(doc, run->arena, &read))
@@ -224,6 +248,7 @@ static enum tb_code read_sequences(struct listing *run, struct tb_error *err)
     TB_CLEANUP(tb_bson_free)
     bson_t *filter = BCON_NEW("kind", BCON_UTF8("chunk"), "full", BCON_BOOL(false));
 
+    put_only(run, filter, "node");
     TB_TRY(read_chunks(run, filter, NULL, err));
     for (size_t i = 0; i < run->count; i++) {
         for (size_t e = 0; e < run->nodes[i]->received_count; e++) {
@@ -238,26 +263,30 @@ static enum tb_code read_sequences(struct listing *run, struct tb_error *err)
     return TB_OK;
 }
 
+/* Few days have late orders, and the index has only those of a node. */
 static enum tb_code read_late_orders(struct listing *run, struct tb_error *err)
 {
     TB_CLEANUP(tb_mongo_cursor_free) struct tb_mongo_cursor cursor = {0};
     TB_CLEANUP(tb_bson_free)
-    bson_t *pipeline = BCON_NEW("pipeline", "[", "{", "$group", "{", "_id", "$node", "late", "{",
-                                "$sum", "$lateOrders", "}", "}", "}", "]");
+    bson_t *filter = BCON_NEW("lateOrders", "{", "$gt", BCON_INT64(0), "}");
+    TB_CLEANUP(tb_bson_free)
+    bson_t *opts = BCON_NEW("projection", "{", "_id", BCON_INT32(0), "node", BCON_INT32(1),
+                            "lateOrders", BCON_INT32(1), "}");
     char name[TB_NODE_MAX + 1];
     const bson_t *doc;
     bson_iter_t iter;
 
-    tb_mongo_aggregate(&cursor, run->client, run->sales, pipeline);
+    put_only(run, filter, "node");
+    tb_mongo_find(&cursor, run->client, run->sales, filter, opts);
     while ((doc = tb_mongo_cursor_next(&cursor))) {
         struct listed *node;
 
         name[0] = '\0';
-        if (bson_iter_init_find(&iter, doc, "_id"))
+        if (bson_iter_init_find(&iter, doc, "node"))
             tb_bson_get_text(&iter, name, sizeof name);
         node = find(run, name);
         if (node)
-            node->findings.late_orders = tb_bson_find_int(doc, "late");
+            node->findings.late_orders += tb_bson_find_int(doc, "lateOrders");
     }
     return tb_mongo_cursor_end(&cursor, "counting late orders", err);
 }
@@ -311,6 +340,21 @@ static enum tb_code read_held(struct listing *run, struct tb_error *err)
     return tb_mongo_cursor_end(&cursor, "counting dead letters of nodes", err);
 }
 
+static enum tb_code make_report(const struct listing *run, const struct listed *one,
+                                int64_t now_ms, struct tb_node_report *ret_report,
+                                struct tb_error *err)
+{
+    struct tb_mongo_node node;
+    bson_t doc;
+
+    if (one->doc.ptr && !(bson_init_static(&doc, (const uint8_t *)one->doc.ptr, one->doc.len) &&
+                          tb_mongo_node_decode(&doc, &node)))
+        return tb_error_set(err, TB_CORRUPT, "nodes: a document is not as written");
+    return tb_node_report_make(one->name, one->doc.ptr ? &node.node : NULL, one->received,
+                               one->received_count, &one->findings, now_ms, run->arena, ret_report,
+                               err);
+}
+
 static enum tb_code make_reports(struct listing *run, int64_t now_ms,
                                  struct tb_node_report_list *ret_list, struct tb_error *err)
 {
@@ -319,23 +363,21 @@ static enum tb_code make_reports(struct listing *run, int64_t now_ms,
     list.nodes = tb_arena_array(run->arena, run->count + 1, sizeof *list.nodes);
     if (!list.nodes)
         return tb_mongo_no_memory(err);
-    for (size_t i = 0; i < run->count; i++) {
-        const struct listed *one = run->nodes[i];
-
-        TB_TRY(tb_node_report_make(one->name, one->has_node ? &one->node : NULL, one->received,
-                                   one->received_count, &one->findings, now_ms, run->arena,
-                                   &list.nodes[i], err));
-    }
+    for (size_t i = 0; i < run->count; i++)
+        TB_TRY(make_report(run, run->nodes[i], now_ms, &list.nodes[i], err));
     *ret_list = list;
     return TB_OK;
 }
 
-enum tb_code tb_mongo_list_nodes(struct tb_mongo *mongo, int64_t now_ms, bool late,
-                                 struct tb_arena *arena, struct tb_node_report_list *ret_list,
-                                 struct tb_error *err)
+/* Reads heartbeats first: a node whose sequences are newer than its heartbeat does not look
+ * behind.
+ */
+static enum tb_code list_nodes(struct tb_mongo *mongo, int64_t now_ms, const bson_t *only,
+                               struct tb_arena *arena, struct tb_node_report_list *ret_list,
+                               struct tb_error *err)
 {
     TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
-    struct listing run = {.client = &client, .arena = arena};
+    struct listing run = {.client = &client, .only = only, .arena = arena};
     struct tb_mongo_served served;
 
     TB_TRY(tb_mongo_client_acquire_if_up(mongo, &client, err));
@@ -344,11 +386,51 @@ enum tb_code tb_mongo_list_nodes(struct tb_mongo *mongo, int64_t now_ms, bool la
     run.sales = served.collections.sales;
     TB_TRY(read_heartbeats(&run, err));
     TB_TRY(read_epochs(&run, err));
-    TB_TRY(read_sequences(&run, err));
-    if (late)
+    if (only || run.has_unstored)
+        TB_TRY(read_sequences(&run, err));
+    if (only)
         TB_TRY(read_late_orders(&run, err));
     TB_TRY(read_held(&run, err));
     return make_reports(&run, now_ms, ret_list, err);
+}
+
+enum tb_code tb_mongo_list_nodes(struct tb_mongo *mongo, int64_t now_ms, struct tb_arena *arena,
+                                 struct tb_node_report_list *ret_list, struct tb_error *err)
+{
+    return list_nodes(mongo, now_ms, NULL, arena, ret_list, err);
+}
+
+/* A node that is not there any more stays as it was listed. */
+static void replace(struct tb_node_report *nodes, size_t count,
+                    const struct tb_node_report_list *list)
+{
+    for (size_t i = 0, at = 0; i < count; i++) {
+        while (at < list->count && strcmp(list->nodes[at].node, nodes[i].node) < 0)
+            at++;
+        if (at < list->count && strcmp(list->nodes[at].node, nodes[i].node) == 0)
+            nodes[i] = list->nodes[at];
+    }
+}
+
+enum tb_code tb_mongo_detail_nodes(struct tb_mongo *mongo, int64_t now_ms, struct tb_arena *arena,
+                                   struct tb_node_report *nodes, size_t count,
+                                   struct tb_error *err)
+{
+    TB_CLEANUP(tb_bson_free) bson_t *names = bson_new();
+    TB_CLEANUP(tb_bson_free) bson_t *only = NULL;
+    struct tb_node_report_list list = {0};
+    bool failed = false;
+    char scratch[16];
+
+    for (size_t i = 0; i < count; i++)
+        tb_bson_put_text((struct tb_bson_writer){names, &failed}, tb_bson_index_key(i, scratch),
+                         nodes[i].node);
+    if (failed)
+        return tb_mongo_no_memory(err);
+    only = BCON_NEW("$in", BCON_ARRAY(names));
+    TB_TRY(list_nodes(mongo, now_ms, only, arena, &list, err));
+    replace(nodes, count, &list);
+    return TB_OK;
 }
 
 enum tb_code tb_mongo_list_arrived(const struct tb_mongo_client *client, const char *sequences,

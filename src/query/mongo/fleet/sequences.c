@@ -1,8 +1,5 @@
 #include "query/mongo/fleet/documents.h"
-#include <stdio.h>
 #include <stdlib.h>
-
-#define CHUNK_ID_SIZE (TB_MONGO_EPOCH_ID_SIZE + 1 + 16)
 
 /* Adds the origins of a plan, sorted by node, epoch and sequence. */
 struct marking {
@@ -13,12 +10,6 @@ struct marking {
     size_t op_count;
     struct tb_arena arena;
 };
-
-static void chunk_id(const struct tb_plan_origin *origin, char ret_id[CHUNK_ID_SIZE])
-{
-    snprintf(ret_id, CHUNK_ID_SIZE, "%s/%s/%014lld", origin->node.ptr, origin->epoch,
-             (long long)tb_sequence_chunk_of(origin->sequence));
-}
 
 /* The op owns the document. */
 static enum tb_code add_op(struct marking *run, const char *id, bson_t *document,
@@ -37,13 +28,13 @@ static enum tb_code mark_chunk(struct marking *run, size_t first, size_t end, st
 {
     const struct tb_plan_origin *origin = &run->origins[first];
     TB_CLEANUP(tb_bson_free) bson_t *came = bson_new();
-    char id[CHUNK_ID_SIZE], scratch[16];
+    char id[TB_MONGO_CHUNK_ID_SIZE], scratch[16];
 
     for (size_t i = first; i < end; i++)
         BSON_APPEND_INT64(
             came, tb_bson_index_key(i - first, scratch),
             tb_sequence_chunk_entry(run->origins[i].sequence, run->origins[i].event_id));
-    chunk_id(origin, id);
+    tb_mongo_chunk_id(origin, tb_sequence_chunk_of(origin->sequence), id);
     return add_op(run, id,
                   BCON_NEW("$addToSet", "{", "came", "{", "$each", BCON_ARRAY(came), "}", "}",
                            "$setOnInsert", "{", "kind", BCON_UTF8("chunk"), "node",

@@ -9,8 +9,10 @@ static const struct tb_bson_field fields[] = {
     {"chunk", TB_BSON_INT, AT(chunk)},
     {"full", TB_BSON_BOOL, AT(full)},
     {"came", TB_BSON_LIST, AT(came), 0, offsetof(struct tb_mongo_sequences, came_count)},
+    {"packed", TB_BSON_BYTES, AT(packed)},
     {"fullChunks", TB_BSON_INT, AT(full_chunks)},
     {"lastSequence", TB_BSON_INT, AT(last_sequence)},
+    {"completeThrough", TB_BSON_INT, AT(complete_through)},
     {"lastReceivedAt", TB_BSON_TIME, AT(last_at_ms)},
     {"forked", TB_BSON_INT, AT(forked)},
 };
@@ -19,7 +21,7 @@ static const struct tb_bson_table table = TB_BSON_TABLE(struct tb_mongo_sequence
 bool tb_mongo_sequences_decode(const bson_t *doc, struct tb_arena *arena,
                                struct tb_mongo_sequences *ret_sequences)
 {
-    *ret_sequences = (struct tb_mongo_sequences){.chunk = -1};
+    *ret_sequences = (struct tb_mongo_sequences){.chunk = -1, .complete_through = -1};
     return tb_bson_get_fields(doc, &table, arena, ret_sequences) &&
            ret_sequences->node[0] != '\0' && ret_sequences->epoch[0] != '\0';
 }
@@ -28,6 +30,10 @@ void tb_mongo_sequences_chunk(const struct tb_mongo_sequences *sequences,
                               struct tb_sequence_chunk *ret_chunk)
 {
     *ret_chunk = (struct tb_sequence_chunk){.number = sequences->chunk};
+    if (sequences->packed.len == TB_SEQUENCE_CHUNK_SIZE) {
+        memcpy(ret_chunk->fingerprints, sequences->packed.ptr, TB_SEQUENCE_CHUNK_SIZE);
+        tb_sequence_chunk_fill(ret_chunk);
+    }
     for (size_t i = 0; i < sequences->came_count; i++)
         tb_sequence_chunk_add(ret_chunk, (int32_t)sequences->came[i]);
     if (sequences->full)
@@ -43,6 +49,13 @@ bson_t *tb_mongo_full_chunks_filter(const char *node, const char *epoch, int64_t
 void tb_mongo_epoch_id(const struct tb_plan_origin *origin, char ret_id[TB_MONGO_EPOCH_ID_SIZE])
 {
     snprintf(ret_id, TB_MONGO_EPOCH_ID_SIZE, "%s/%s", origin->node.ptr, origin->epoch);
+}
+
+void tb_mongo_chunk_id(const struct tb_plan_origin *epoch, int64_t number,
+                       char ret_id[TB_MONGO_CHUNK_ID_SIZE])
+{
+    snprintf(ret_id, TB_MONGO_CHUNK_ID_SIZE, "%s/%s/%014lld", epoch->node.ptr, epoch->epoch,
+             (long long)number);
 }
 
 int tb_mongo_compare_origins(const void *a, const void *b)

@@ -78,15 +78,19 @@ static enum tb_code advance(const struct tb_mongo_client *client, const char *co
 struct marked {
     struct tb_plan_origin origin; /* the sort key; its sequence: the chunk's first; 0: an epoch */
     struct tb_str id;
-    int64_t counted; /* of an epoch: how many chunks at its start are full */
-    bool filled;     /* of a chunk: it has just become full */
-    bool forked;     /* of a chunk: two events have the same sequence */
+    int64_t counted;          /* of an epoch: how many chunks at its start are full */
+    int64_t complete_through; /* of an epoch; -1: not stored */
+    bool ends_chunk; /* of an epoch: that is the end of a chunk, and was stored just now */
+    struct tb_sequence_chunk *chunk; /* of a chunk */
+    bool filled;                     /* of a chunk: it has just become full */
+    int64_t *came;                   /* of a chunk: what is not packed */
+    size_t came_count;
+    bool forked; /* of a chunk: two events have the same sequence */
 };
 
 static bool decode_marked(const bson_t *doc, struct tb_arena *arena, struct marked *ret_marked)
 {
     struct tb_mongo_sequences read;
-    struct tb_sequence_chunk chunk;
     struct marked marked = {0};
     bson_iter_t iter;
 
@@ -96,12 +100,18 @@ static bool decode_marked(const bson_t *doc, struct tb_arena *arena, struct mark
     marked.origin.node = tb_arena_copy(arena, tb_str_of(read.node));
     memcpy(marked.origin.epoch, read.epoch, sizeof read.epoch);
     if (read.chunk >= 0) {
-        tb_mongo_sequences_chunk(&read, &chunk);
-        marked.origin.sequence = chunk.number * TB_SEQUENCE_CHUNK_SIZE + 1;
-        marked.filled = !read.full && tb_sequence_chunk_is_full(&chunk);
-        marked.forked = chunk.forked;
+        marked.chunk = tb_arena_alloc(arena, sizeof *marked.chunk);
+        if (!marked.chunk)
+            return false;
+        tb_mongo_sequences_chunk(&read, marked.chunk);
+        marked.origin.sequence = marked.chunk->number * TB_SEQUENCE_CHUNK_SIZE + 1;
+        marked.filled = !read.full && tb_sequence_chunk_is_full(marked.chunk);
+        marked.came = read.came;
+        marked.came_count = read.came_count;
+        marked.forked = marked.chunk->forked;
     } else {
         marked.counted = read.full_chunks;
+        marked.complete_through = read.complete_through;
     }
     *ret_marked = marked;
     return marked.id.ptr && marked.origin.node.ptr;
@@ -128,6 +138,24 @@ static enum tb_code read_marked(const struct tb_mongo_client *client, const char
     return TB_OK;
 }
 
+/* Packs a full chunk. Only what was read is removed: an entry that another writer adds meanwhile
+ * stays, and is packed with the next batch that meets the chunk. */
+static enum tb_code pack_chunk(const struct tb_mongo_client *client, const char *collection,
+                               const struct marked *chunk, struct tb_error *err)
+{
+    TB_CLEANUP(tb_bson_free) bson_t *came = bson_new();
+    char scratch[16];
+
+    for (size_t i = 0; i < chunk->came_count; i++)
+        BSON_APPEND_INT64(came, tb_bson_index_key(i, scratch), chunk->came[i]);
+    return update(
+        client, collection, chunk->id.ptr,
+        BCON_NEW("$set", "{", "full", BCON_BOOL(true), "packed",
+                 BCON_BIN(BSON_SUBTYPE_BINARY, chunk->chunk->fingerprints, TB_SEQUENCE_CHUNK_SIZE),
+                 "}", "$pullAll", "{", "came", BCON_ARRAY(came), "}"),
+        err);
+}
+
 static enum tb_code note_chunk(const struct tb_mongo_client *client, const char *collection,
                                const struct marked *chunk, struct tb_error *err)
 {
@@ -137,9 +165,63 @@ static enum tb_code note_chunk(const struct tb_mongo_client *client, const char 
     if (chunk->forked)
         TB_TRY(update(client, collection, id, BCON_NEW("$max", "{", "forked", BCON_INT64(1), "}"),
                       err));
-    if (chunk->filled)
-        TB_TRY(update(client, collection, chunk->id.ptr,
-                      BCON_NEW("$set", "{", "full", BCON_BOOL(true), "}"), err));
+    if (chunk->chunk && chunk->came_count > 0 && tb_sequence_chunk_is_full(chunk->chunk))
+        TB_TRY(pack_chunk(client, collection, chunk, err));
+    return TB_OK;
+}
+
+/* Reads a chunk that the batch has not written. *ret_found false: none of its sequences arrived.
+ */
+static enum tb_code read_chunk(const struct tb_mongo_client *client, const char *collection,
+                               const struct tb_plan_origin *epoch, int64_t number,
+                               struct tb_arena *arena, struct tb_sequence_chunk *ret_chunk,
+                               bool *ret_found, struct tb_error *err)
+{
+    TB_CLEANUP(tb_bson_free) bson_t *doc = NULL;
+    struct tb_mongo_sequences read;
+    char id[TB_MONGO_CHUNK_ID_SIZE];
+
+    tb_mongo_chunk_id(epoch, number, id);
+    TB_TRY(tb_mongo_find_one(client, collection, tb_str_of(id), "reading a chunk", &doc, err));
+    *ret_found = doc && tb_mongo_sequences_decode(doc, arena, &read);
+    if (*ret_found)
+        tb_mongo_sequences_chunk(&read, ret_chunk);
+    return TB_OK;
+}
+
+/* Finds through which sequence all of the epoch have arrived. marked: its document, and the chunks
+ * that the batch has written. They were read after the write, so that of several writers of a
+ * chunk the last one sees what all have written. */
+static enum tb_code walk_on(const struct tb_mongo_client *client, const char *collection,
+                            const struct marked *marked, size_t count, struct tb_arena *arena,
+                            int64_t *ret_through, struct tb_error *err)
+{
+    int64_t through = marked[0].counted * TB_SEQUENCE_CHUNK_SIZE, before;
+    bool reads = marked[0].complete_through < 0 || marked[0].ends_chunk;
+    struct tb_sequence_chunk read;
+    size_t at = 1;
+
+    if (through < marked[0].complete_through)
+        through = marked[0].complete_through;
+    do {
+        int64_t number = tb_sequence_chunk_of(through + 1);
+        const struct tb_sequence_chunk *chunk = NULL;
+        bool found = false;
+
+        before = through;
+        while (at < count && marked[at].chunk->number < number)
+            at++;
+        if (at < count && marked[at].chunk->number == number)
+            chunk = marked[at].chunk;
+        else if (reads)
+            TB_TRY(read_chunk(client, collection, &marked[0].origin, number, arena, &read, &found,
+                              err));
+        if (found)
+            chunk = &read;
+        if (chunk)
+            through = tb_sequence_chunk_through(chunk, through + 1);
+    } while (through > before);
+    *ret_through = through;
     return TB_OK;
 }
 
@@ -158,6 +240,7 @@ static enum tb_code compact_epoch(const struct tb_mongo_client *client, const ch
         if (sequence > 0 && tb_sequence_chunk_of(sequence) < counted - KEPT_CHUNKS) {
             came_back = true;
             marked[i].filled = false;
+            marked[i].came_count = 0; /* it is removed below */
         }
         TB_TRY(note_chunk(client, collection, &marked[i], err));
         filled = filled || marked[i].filled;
@@ -167,22 +250,89 @@ static enum tb_code compact_epoch(const struct tb_mongo_client *client, const ch
     return came_back ? remove_counted(client, collection, epoch, counted, err) : TB_OK;
 }
 
+/* Adds the op that says how far the epoch is complete, if that is further than before. It is
+ * written together with those of the batch's other epochs. */
+static enum tb_code note_through(const struct tb_mongo_client *client, const char *collection,
+                                 struct marked *marked, size_t count, struct tb_arena *arena,
+                                 struct tb_mongo_op *ops, size_t *op_count, struct tb_error *err)
+{
+    char id[TB_MONGO_EPOCH_ID_SIZE];
+    int64_t through;
+
+    if (marked[0].origin.sequence > 0 ||
+        strcmp(marked[0].origin.epoch, TB_MONGO_EPOCHS_REFUSED) == 0)
+        return TB_OK; /* the epoch's document is not there, or has no sequences */
+    TB_TRY(walk_on(client, collection, marked, count, arena, &through, err));
+    if (through <= marked[0].complete_through)
+        return TB_OK;
+    marked[0].complete_through = through;
+    marked[0].ends_chunk = through % TB_SEQUENCE_CHUNK_SIZE == 0;
+    tb_mongo_epoch_id(&marked[0].origin, id);
+    ops[(*op_count)++] = (struct tb_mongo_op){
+        .kind = TB_MONGO_UPSERT,
+        .filter = BCON_NEW("_id", BCON_UTF8(id)),
+        .document = BCON_NEW("$max", "{", "completeThrough", BCON_INT64(through), "}")};
+    return TB_OK;
+}
+
+struct compacting {
+    struct marked *marked;
+    size_t count;
+    struct tb_mongo_op *ops; /* at most one for each epoch */
+    size_t op_count;
+};
+
+static void release(struct compacting *run)
+{
+    tb_mongo_ops_clear(run->ops, run->op_count);
+}
+
+/* Chunks are removed only after it is stored how far their epoch is complete. */
+static enum tb_code for_each_epoch(struct compacting *run, const struct tb_mongo_client *client,
+                                   const char *collection, bool compacts, struct tb_arena *arena,
+                                   struct tb_error *err)
+{
+    for (size_t first = 0, i = 1; i <= run->count; i++) {
+        struct marked *epoch = &run->marked[first];
+
+        if (i < run->count && tb_mongo_same_epoch(&epoch->origin, &run->marked[i].origin))
+            continue;
+        TB_TRY(compacts ? compact_epoch(client, collection, epoch, i - first, err)
+                        : note_through(client, collection, epoch, i - first, arena, run->ops,
+                                       &run->op_count, err));
+        first = i;
+    }
+    return TB_OK;
+}
+
+/* Where an epoch is complete up to the end of a chunk, the next chunk is read after that is
+ * stored: another writer of that chunk either was before, and is seen, or sees what is stored. */
+static enum tb_code store_through(struct compacting *run, const struct tb_mongo_client *client,
+                                  const char *collection, struct tb_arena *arena,
+                                  struct tb_error *err)
+{
+    do {
+        tb_mongo_ops_clear(run->ops, run->op_count);
+        run->op_count = 0;
+        TB_TRY(for_each_epoch(run, client, collection, /* compacts= */ false, arena, err));
+        if (run->op_count > 0)
+            TB_TRY(tb_mongo_upsert_sequences(client, collection, run->ops, run->op_count, err));
+    } while (run->op_count > 0);
+    return TB_OK;
+}
+
 enum tb_code tb_mongo_compact_sequences(const struct tb_mongo_client *client,
                                         const char *collection, const struct tb_str *ids,
                                         size_t id_count, struct tb_arena *arena,
                                         struct tb_error *err)
 {
-    struct marked *marked = tb_arena_array(arena, id_count, sizeof *marked);
-    size_t count = 0, first = 0;
+    TB_CLEANUP(release)
+    struct compacting run = {.marked = tb_arena_array(arena, id_count, sizeof *run.marked),
+                             .ops = tb_arena_array(arena, id_count, sizeof *run.ops)};
 
-    if (!marked)
+    if (!run.marked || !run.ops)
         return tb_mongo_no_memory(err);
-    TB_TRY(read_marked(client, collection, ids, id_count, arena, marked, &count, err));
-    for (size_t i = 1; i <= count; i++) {
-        if (i < count && tb_mongo_same_epoch(&marked[first].origin, &marked[i].origin))
-            continue;
-        TB_TRY(compact_epoch(client, collection, marked + first, i - first, err));
-        first = i;
-    }
-    return TB_OK;
+    TB_TRY(read_marked(client, collection, ids, id_count, arena, run.marked, &run.count, err));
+    TB_TRY(store_through(&run, client, collection, arena, err));
+    return for_each_epoch(&run, client, collection, /* compacts= */ true, arena, err);
 }

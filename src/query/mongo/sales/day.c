@@ -5,19 +5,18 @@ static enum tb_code out_of_memory(struct tb_error *err)
     return tb_error_set(err, TB_INTERNAL, "out of memory adding up a day");
 }
 
-enum tb_code tb_sales_day_of(const struct tb_order *order, struct tb_arena *arena,
+/* node absent: of all nodes. */
+static enum tb_code make_day(const struct tb_order *order, const struct tb_buf *id,
+                             struct tb_str node, struct tb_arena *arena,
                              struct tb_sales_day *ret_day, struct tb_error *err)
 {
-    struct tb_sales_day day = {0};
-    struct tb_buf id = {0};
+    struct tb_sales_day day = {.has_statuses = true};
 
-    tb_buf_add_str(&id, order->node);
-    tb_buf_addf(&id, "/%s/%s", order->business_date, order->currency);
-    if (tb_buf_ok(&id))
-        day.id = tb_arena_copy(arena, tb_buf_str(&id));
-    tb_buf_release(&id);
-    day.node = tb_arena_copy(arena, order->node.ptr ? order->node : TB_STR(""));
-    if (!day.id.ptr || !day.node.ptr)
+    if (tb_buf_ok(id))
+        day.id = tb_arena_copy(arena, tb_buf_str(id));
+    if (node.ptr)
+        day.node = tb_arena_copy(arena, node);
+    if (!day.id.ptr || (node.ptr && !day.node.ptr))
         return out_of_memory(err);
     memcpy(day.business_date, order->business_date, sizeof day.business_date);
     memcpy(day.currency, order->currency, sizeof day.currency);
@@ -25,11 +24,31 @@ enum tb_code tb_sales_day_of(const struct tb_order *order, struct tb_arena *aren
     return TB_OK;
 }
 
+enum tb_code tb_sales_day_of(const struct tb_order *order, struct tb_arena *arena,
+                             struct tb_sales_day *ret_day, struct tb_error *err)
+{
+    TB_CLEANUP(tb_buf_release) struct tb_buf id = {0};
+
+    tb_buf_add_str(&id, order->node);
+    tb_buf_addf(&id, "/%s/%s", order->business_date, order->currency);
+    return make_day(order, &id, order->node.ptr ? order->node : TB_STR(""), arena, ret_day, err);
+}
+
+enum tb_code tb_sales_total_of(const struct tb_order *order, int32_t partition,
+                               struct tb_arena *arena, struct tb_sales_day *ret_day,
+                               struct tb_error *err)
+{
+    TB_CLEANUP(tb_buf_release) struct tb_buf id = {0};
+
+    tb_buf_addf(&id, "%s/%s/%d", order->business_date, order->currency, (int)partition);
+    return make_day(order, &id, (struct tb_str){0}, arena, ret_day, err);
+}
+
 bool tb_sales_is_of_day(const struct tb_sales_day *day, const struct tb_order *order)
 {
     return memcmp(day->business_date, order->business_date, sizeof day->business_date) == 0 &&
            memcmp(day->currency, order->currency, sizeof day->currency) == 0 &&
-           tb_str_eq(day->node, order->node);
+           (!day->node.ptr || tb_str_eq(day->node, order->node));
 }
 
 /* Finds the partition's part, or inserts an empty one: parts are sorted by partition. NULL: out of
@@ -121,6 +140,10 @@ enum tb_code tb_sales_begin_batch(struct tb_sales_day *day, int32_t partition, i
 static void add_delta(struct tb_sales_day *day, struct tb_sales_part *part,
                       const struct tb_plan_sales_delta *delta, bool late, int64_t sign)
 {
+    part->cancelled_returns += sign * delta->cancelled_returns;
+    part->shipped += sign * delta->shipped;
+    part->shipped_returns += sign * delta->shipped_returns;
+    part->shipped_minor += sign * (tb_sum)delta->shipped_minor;
     part->orders += sign * delta->orders;
     part->returns += sign * delta->returns;
     part->cancelled += sign * delta->cancelled;
@@ -137,6 +160,7 @@ enum tb_code tb_sales_add(struct tb_sales_day *day, int32_t partition,
     struct tb_sales_part *part = part_of(day, partition, arena);
     size_t at;
 
+    late = late && tb_plan_changes_sums(delta);
     if (!part)
         return out_of_memory(err);
     if (contains(part, delta))
@@ -164,6 +188,7 @@ enum tb_code tb_sales_undo(struct tb_sales_day *day, int32_t partition,
     int64_t *undone, *old;
     size_t at, drop;
 
+    late = late && tb_plan_changes_sums(delta);
     if (!part)
         return out_of_memory(err);
     if (!contains(part, delta))
@@ -198,6 +223,10 @@ struct tb_sales_part tb_sales_sum(const struct tb_sales_day *day)
         sum.late_orders += part->late_orders;
         sum.late_changes += part->late_changes;
         sum.total_minor += part->total_minor;
+        sum.cancelled_returns += part->cancelled_returns;
+        sum.shipped += part->shipped;
+        sum.shipped_returns += part->shipped_returns;
+        sum.shipped_minor += part->shipped_minor;
     }
     return sum;
 }

@@ -34,8 +34,9 @@ struct tb_sales_recent {
     int64_t offset;
     int64_t order;    /* hash of its id */
     int64_t standing; /* of the order with the record: tb_plan_standing */
-    int64_t total_minor;
+    int64_t total_minor, shipped_minor;
     int8_t orders, returns, cancelled, late_orders, late_changes;
+    int8_t cancelled_returns, shipped, shipped_returns;
 };
 struct tb_sales_part {
     int64_t partition;
@@ -43,6 +44,8 @@ struct tb_sales_part {
     int64_t fence;   /* the highest of its writers; 0: no writer had one */
     int64_t orders, returns, cancelled;
     tb_sum total_minor;
+    int64_t cancelled_returns, shipped, shipped_returns; /* of these by status */
+    tb_sum shipped_minor;
     int64_t late_orders;  /* orders that were placed on a day that was over */
     int64_t late_changes; /* records that changed a day that was over */
     int64_t *undone;      /* offsets, sorted */
@@ -51,11 +54,13 @@ struct tb_sales_part {
     size_t recent_count, recent_room;
     int64_t recent_from;  /* 1 + where that batch began; 0: of a build that did not remember */
     struct tb_str packed; /* `recent`, while the day is a document */
+    struct tb_str packed_statuses; /* the same, by status */
 };
 struct tb_sales_day {
-    struct tb_str id, node; /* id: "<node>/<business date>/<currency>" */
+    struct tb_str id, node; /* id: "<node>/<business date>/<currency>"; see tb_sales_total_of */
     char business_date[TB_DATE_SIZE], currency[4];
-    int64_t changes; /* incremented by every change: guards the write; 0: not stored yet */
+    int64_t changes;   /* incremented by every change: guards the write; 0: not stored yet */
+    bool has_statuses; /* false: a build that did not know them has changed the day */
     struct tb_sales_part *parts;
     size_t part_count;
 };
@@ -63,6 +68,13 @@ struct tb_sales_day {
 /* The day that the order belongs to; id and node are copied. */
 TB_CHECKED enum tb_code tb_sales_day_of(const struct tb_order *order, struct tb_arena *arena,
                                         struct tb_sales_day *ret_day, struct tb_error *err);
+/* The day of all nodes that the order belongs to, as far as the partition has changed it: id
+ * "<business date>/<currency>/<partition>", and no node. One for each partition, so that the
+ * readers of several partitions do not change the same one. */
+TB_CHECKED enum tb_code tb_sales_total_of(const struct tb_order *order, int32_t partition,
+                                          struct tb_arena *arena, struct tb_sales_day *ret_day,
+                                          struct tb_error *err);
+/* A day without a node is of all nodes. */
 bool tb_sales_is_of_day(const struct tb_sales_day *day, const struct tb_order *order);
 /* Of the reader of a partition. */
 struct tb_sales_fence {

@@ -12,10 +12,15 @@ static const struct tb_bson_field part_fields[] = {
     {"totalMinor", TB_BSON_SUM, PART(total_minor)},
     {"lateOrders", TB_BSON_INT, PART(late_orders)},
     {"lateChanges", TB_BSON_INT, PART(late_changes)},
+    {"cancelledReturns", TB_BSON_INT, PART(cancelled_returns)},
+    {"shipped", TB_BSON_INT, PART(shipped)},
+    {"shippedReturns", TB_BSON_INT, PART(shipped_returns)},
+    {"shippedMinor", TB_BSON_SUM, PART(shipped_minor)},
     {"undone", TB_BSON_LIST, PART(undone), TB_BSON_OMIT | TB_BSON_STRICT,
      offsetof(struct tb_sales_part, undone_count)},
     {"recent", TB_BSON_BYTES, PART(packed)},
     {"recentFrom", TB_BSON_INT, PART(recent_from), TB_BSON_OMIT},
+    {"recentStatuses", TB_BSON_BYTES, PART(packed_statuses)},
 };
 static const struct tb_bson_table part_table = TB_BSON_TABLE(struct tb_sales_part, part_fields);
 
@@ -35,6 +40,11 @@ static const struct tb_bson_field day_fields[] = {
     {"cancelled", TB_BSON_INT, SUM(cancelled)},
     {"returns", TB_BSON_INT, SUM(returns)},
     {"totalMinor", TB_BSON_SUM, SUM(total_minor)},
+    {"cancelledReturns", TB_BSON_INT, SUM(cancelled_returns)},
+    {"shipped", TB_BSON_INT, SUM(shipped)},
+    {"shippedReturns", TB_BSON_INT, SUM(shipped_returns)},
+    {"shippedMinor", TB_BSON_SUM, SUM(shipped_minor)},
+    {"statuses", TB_BSON_BOOL, DAY(has_statuses), TB_BSON_OMIT},
     {"revision", TB_BSON_INT, TB_BSON_AT(struct document, revision)},
     {"lateOrders", TB_BSON_INT, SUM(late_orders)},
     {"changes", TB_BSON_INT, DAY(changes)},
@@ -51,6 +61,7 @@ bool tb_mongo_day_decode(const bson_t *doc, struct tb_arena *arena, struct tb_sa
         return false;
     /* The other fields are computed from the day's key and its parts. */
     day->changes = read.day.changes;
+    day->has_statuses = read.day.has_statuses;
     day->parts = read.day.parts;
     day->part_count = read.day.part_count;
     for (size_t i = 0; i < day->part_count; i++) {

@@ -82,6 +82,10 @@ static void subtract(struct tb_sales_day *day, struct tb_sales_part *part,
     part->cancelled -= entry->cancelled;
     part->late_orders -= entry->late_orders;
     part->late_changes -= entry->late_changes;
+    part->cancelled_returns -= entry->cancelled_returns;
+    part->shipped -= entry->shipped;
+    part->shipped_returns -= entry->shipped_returns;
+    part->shipped_minor -= entry->shipped_minor;
     day->changes++;
 }
 
@@ -155,6 +159,10 @@ bool tb_sales_remember(struct tb_sales_part *part, const struct tb_plan_sales_de
         .cancelled = (int8_t)delta->cancelled,
         .late_orders = (int8_t)(late && delta->placed),
         .late_changes = (int8_t)late,
+        .cancelled_returns = (int8_t)delta->cancelled_returns,
+        .shipped = (int8_t)delta->shipped,
+        .shipped_returns = (int8_t)delta->shipped_returns,
+        .shipped_minor = delta->shipped_minor,
     };
     part->recent_count++;
     if (part->recent_count > RECENT_MAX)
@@ -172,22 +180,50 @@ void tb_sales_forget(struct tb_sales_part *part, const struct tb_plan_sales_delt
     }
 }
 
-/* An entry: four numbers of 64 bits, the lowest byte first, then a byte for each small one. */
+/* An entry: four numbers of 64 bits, the lowest byte first, then a byte for each small one. What
+ * it has by status is a text of its own: builds that do not know it read the first one. */
 #define NUMBERS 4
 #define SMALL 5
 #define ENTRY_SIZE (NUMBERS * sizeof(uint64_t) + SMALL)
+#define STATUSES 3
+#define STATUS_ENTRY_SIZE (sizeof(uint64_t) + STATUSES)
+
+static void pack_statuses(const struct tb_sales_recent *entry, char *bytes)
+{
+    const uint64_t number = htole64((uint64_t)entry->shipped_minor);
+    const int8_t small[STATUSES] = {entry->cancelled_returns, entry->shipped,
+                                    entry->shipped_returns};
+
+    memcpy(bytes, &number, sizeof number);
+    memcpy(bytes + sizeof number, small, sizeof small);
+}
+
+static void unpack_statuses(const char *bytes, struct tb_sales_recent *entry)
+{
+    uint64_t number;
+    int8_t small[STATUSES];
+
+    memcpy(&number, bytes, sizeof number);
+    memcpy(small, bytes + sizeof number, sizeof small);
+    entry->shipped_minor = (int64_t)le64toh(number);
+    entry->cancelled_returns = small[0];
+    entry->shipped = small[1];
+    entry->shipped_returns = small[2];
+}
 
 bool tb_sales_pack(struct tb_sales_part *part, struct tb_arena *arena)
 {
-    char *bytes;
+    char *bytes, *statuses;
 
-    part->packed = (struct tb_str){0};
+    part->packed = part->packed_statuses = (struct tb_str){0};
     if (part->recent_count == 0)
         return true;
     bytes = tb_arena_alloc(arena, part->recent_count * ENTRY_SIZE);
-    if (!bytes)
+    statuses = tb_arena_alloc(arena, part->recent_count * STATUS_ENTRY_SIZE);
+    if (!bytes || !statuses)
         return false;
     part->packed = (struct tb_str){bytes, part->recent_count * ENTRY_SIZE};
+    part->packed_statuses = (struct tb_str){statuses, part->recent_count * STATUS_ENTRY_SIZE};
     for (size_t i = 0; i < part->recent_count; i++) {
         const struct tb_sales_recent *entry = &part->recent[i];
         const uint64_t numbers[NUMBERS] = {
@@ -199,6 +235,7 @@ bool tb_sales_pack(struct tb_sales_part *part, struct tb_arena *arena)
         memcpy(bytes, numbers, sizeof numbers);
         memcpy(bytes + sizeof numbers, small, sizeof small);
         bytes += ENTRY_SIZE;
+        pack_statuses(entry, statuses + i * STATUS_ENTRY_SIZE);
     }
     return true;
 }
@@ -207,6 +244,7 @@ bool tb_sales_unpack(struct tb_sales_part *part, struct tb_arena *arena)
 {
     const char *bytes = part->packed.ptr;
     size_t count = part->packed.len / ENTRY_SIZE;
+    bool has_statuses = part->packed_statuses.len == count * STATUS_ENTRY_SIZE;
 
     part->recent = NULL;
     part->recent_count = part->recent_room = 0;
@@ -216,21 +254,25 @@ bool tb_sales_unpack(struct tb_sales_part *part, struct tb_arena *arena)
     if (!part->recent)
         return false;
     for (; part->recent_count < count; bytes += ENTRY_SIZE) {
+        struct tb_sales_recent *entry = &part->recent[part->recent_count];
         uint64_t numbers[NUMBERS];
         int8_t small[SMALL];
 
         memcpy(numbers, bytes, sizeof numbers);
         memcpy(small, bytes + sizeof numbers, sizeof small);
-        part->recent[part->recent_count++] =
-            (struct tb_sales_recent){.offset = (int64_t)le64toh(numbers[0]),
-                                     .order = (int64_t)le64toh(numbers[1]),
-                                     .standing = (int64_t)le64toh(numbers[2]),
-                                     .total_minor = (int64_t)le64toh(numbers[3]),
-                                     .orders = small[0],
-                                     .returns = small[1],
-                                     .cancelled = small[2],
-                                     .late_orders = small[3],
-                                     .late_changes = small[4]};
+        *entry = (struct tb_sales_recent){.offset = (int64_t)le64toh(numbers[0]),
+                                          .order = (int64_t)le64toh(numbers[1]),
+                                          .standing = (int64_t)le64toh(numbers[2]),
+                                          .total_minor = (int64_t)le64toh(numbers[3]),
+                                          .orders = small[0],
+                                          .returns = small[1],
+                                          .cancelled = small[2],
+                                          .late_orders = small[3],
+                                          .late_changes = small[4]};
+        if (has_statuses)
+            unpack_statuses(part->packed_statuses.ptr + part->recent_count * STATUS_ENTRY_SIZE,
+                            entry);
+        part->recent_count++;
     }
     part->recent_room = count;
     return true;

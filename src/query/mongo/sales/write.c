@@ -8,12 +8,13 @@ struct changed {
     size_t first, end; /* its deltas */
 };
 struct changing {
+    const char *collection;
     const struct tb_plan *plan;
     const struct tb_sales_fence *fence;
-    int64_t *highest;      /* a fence that has refused ours */
-    int day_start_minutes; /* of the central */
-    const struct tb_sales_day_ends *day_ends;
-    const struct tb_planned_order *undo; /* as tb_mongo_write_sales */
+    int64_t *highest;                         /* a fence that has refused ours */
+    int day_start_minutes;                    /* of the central */
+    const struct tb_sales_day_ends *day_ends; /* NULL: the days are of all nodes */
+    const struct tb_planned_order *undo;      /* as tb_mongo_write_sales */
     struct tb_arena *arena;
     const struct tb_plan_sales_delta **deltas; /* sorted by day, then as in the plan */
     size_t delta_count;
@@ -35,6 +36,18 @@ static int by_day(const void *a, const void *b)
     return order != 0 ? order : (x > y) - (x < y); /* both are in one array */
 }
 
+/* The same for the days of all nodes. */
+static int by_total(const void *a, const void *b)
+{
+    const struct tb_plan_sales_delta *x = *(const struct tb_plan_sales_delta *const *)a;
+    const struct tb_plan_sales_delta *y = *(const struct tb_plan_sales_delta *const *)b;
+    int order = strcmp(x->day->business_date, y->day->business_date);
+
+    if (order == 0)
+        order = strcmp(x->day->currency, y->day->currency);
+    return order != 0 ? order : (x > y) - (x < y);
+}
+
 /* A batch may be of as many nodes as it has records, so the deltas are sorted, not searched. */
 static bool sort_deltas(struct changing *run)
 {
@@ -48,7 +61,7 @@ static bool sort_deltas(struct changing *run)
         if (!run->undo || plan->sales_deltas[i].planned == run->undo)
             run->deltas[run->delta_count++] = &plan->sales_deltas[i];
     }
-    qsort(run->deltas, run->delta_count, size, by_day);
+    qsort(run->deltas, run->delta_count, size, run->day_ends ? by_day : by_total);
     return true;
 }
 
@@ -66,7 +79,9 @@ static enum tb_code collect_days(struct changing *run, struct tb_error *err)
 
         if (!changed || !tb_sales_is_of_day(&changed->day, order)) {
             changed = &run->days[run->count];
-            TB_TRY(tb_sales_day_of(order, run->arena, &changed->day, err));
+            TB_TRY(run->day_ends ? tb_sales_day_of(order, run->arena, &changed->day, err)
+                                 : tb_sales_total_of(order, run->plan->partition, run->arena,
+                                                     &changed->day, err));
             changed->first = i;
             run->ids[run->count++] = changed->day.id;
         }
@@ -105,11 +120,14 @@ static bool is_late_here(const struct changing *run, const struct tb_plan_sales_
     return strcmp(date, delta->day->business_date) > 0 && strcmp(date, placed) > 0;
 }
 
+/* Lateness is told of nodes only. */
 static bool is_late(const struct changing *run, const struct tb_plan_sales_delta *delta)
 {
-    const struct tb_day_ends *ends = find_day_ends(run, delta->day->node);
+    const struct tb_day_ends *ends = run->day_ends ? find_day_ends(run, delta->day->node) : NULL;
     int64_t ends_at_ms;
 
+    if (!run->day_ends)
+        return false;
     return ends && tb_day_ends_find(ends, tb_str_of(delta->day->business_date), &ends_at_ms)
                ? delta->timestamp_ms >= ends_at_ms
                : is_late_here(run, delta);
@@ -141,10 +159,12 @@ static enum tb_code change_day(void *ctx, size_t at, const bson_t *stored, bson_
     int64_t before;
 
     day->changes = 0;
+    day->has_statuses = true;
     day->parts = NULL;
     day->part_count = 0;
     if (stored && !tb_mongo_day_decode(stored, run->arena, day))
-        return tb_error_set(err, TB_CORRUPT, "sales_by_day %s is not as written", day->id.ptr);
+        return tb_error_set(err, TB_CORRUPT, "%s %s is not as written", run->collection,
+                            day->id.ptr);
     before = day->changes;
     TB_TRY(apply_deltas(run, &run->days[at], err));
     return day->changes != before ? tb_mongo_day_encode(day, ret_doc, err) : TB_OK;
@@ -158,7 +178,8 @@ enum tb_code tb_mongo_write_sales(const struct tb_mongo_client *client, const ch
                                   struct tb_error *err)
 {
     TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
-    struct changing run = {.plan = plan,
+    struct changing run = {.collection = collection,
+                           .plan = plan,
                            .fence = fence,
                            .highest = ret_highest,
                            .day_start_minutes = client->mongo->day_start_minutes,

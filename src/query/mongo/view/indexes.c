@@ -13,15 +13,23 @@ static const struct index order_indexes[] = {
     {"by_customer", {"customerId", "-placedAt", "-_id"}},
     {"by_node", {"node", "-placedAt", "-_id"}},
     {"by_business_date", {"businessDate", "-placedAt", "-_id"}},
+    {"by_status", {"status", "-placedAt", "-_id"}},
+    {"by_source", {"source", "-placedAt", "-_id"}},
 };
+static const struct index sales_indexes[] = {
+    {"by_date", {"businessDate"}},
+    {"by_node", {"node", "lateOrders"}},
+};
+static const struct index total_indexes[] = {{"by_date", {"businessDate"}}};
 static const struct index dead_indexes[] = {
     {"by_status", {"status", "deadAt", "partition", "offset"}},
+    {"by_reason", {"status", "reason", "deadAt"}},
     {"by_order", {"orderId", "partition", "offset"}},
     {"by_time", {"deadAt", "partition", "offset"}},
 };
 static const struct index sequence_indexes[] = {
     {"by_epoch", {"node", "epoch", "chunk"}},
-    {"open", {"kind", "full"}},
+    {"by_kind", {"kind", "node", "full"}},
 };
 
 static void put_index(struct tb_bson_writer out, const struct index *index)
@@ -101,7 +109,8 @@ static enum tb_code insert_served(const struct tb_mongo_client *client, struct t
 
     new_view_id(client, id);
     op.document = BCON_NEW("_id", BCON_UTF8("served"), "orders", BCON_UTF8("orders"),
-                           "sales_by_day", BCON_UTF8("sales_by_day"), "view", BCON_UTF8(id));
+                           "sales_by_day", BCON_UTF8("sales_by_day"), "sales_totals",
+                           BCON_UTF8("sales_totals"), "view", BCON_UTF8(id));
     TB_TRY(tb_mongo_write_one(client, "meta", &op, "naming the served collections", &done, err));
     return done ? TB_OK : take_over(client, id, err);
 }
@@ -131,6 +140,10 @@ enum tb_code tb_mongo_create_generation(const struct tb_mongo_client *client,
                                         struct tb_error *err)
 {
     TB_TRY(make_indexes(client, collections->orders, order_indexes, COUNT(order_indexes), err));
+    TB_TRY(make_indexes(client, collections->sales, sales_indexes, COUNT(sales_indexes), err));
+    if (collections->totals[0])
+        TB_TRY(
+            make_indexes(client, collections->totals, total_indexes, COUNT(total_indexes), err));
     return make_indexes(client, collections->sequences, sequence_indexes, COUNT(sequence_indexes),
                         err);
 }

@@ -207,7 +207,7 @@ static enum tb_code reader_stats(struct tb_view_reader *base, const struct tb_st
     struct tb_mongo_collections collections;
 
     TB_TRY(begin(base, &client, &collections, err));
-    return tb_mongo_stats(&client, collections.orders, filter, arena, ret_stats, err);
+    return tb_mongo_stats(&client, &collections, filter, arena, ret_stats, err);
 }
 
 static enum tb_code reader_list_dead_letters(struct tb_view_reader *base,

@@ -1,4 +1,5 @@
 #include "query/mongo/driver/fields.h"
+#include "query/mongo/sales/sales.h"
 #include "query/mongo/view/view.h"
 #include "query/projection/stats_fold.h"
 
@@ -15,10 +16,13 @@ static const char *const key_fields[] = {[TB_GROUP_NONE] = "$currency",
 
 static bson_t *pipeline_of(const struct tb_stats_filter *filter)
 {
+    const char *to_date = filter->to_date[0] ? filter->to_date : TB_MONGO_DATE_END;
+
     return BCON_NEW("pipeline", "[", "{", "$match", "{", "placedAt", "{", "$gte",
                     BCON_DATE_TIME(filter->has_from ? filter->from_ms : TB_TIME_MIN_MS), "$lt",
-                    BCON_DATE_TIME(filter->has_to ? filter->to_ms : TB_TIME_MAX_MS + 1), "}", "}",
-                    "}", "{", "$group", "{", "_id", "{", "key",
+                    BCON_DATE_TIME(filter->has_to ? filter->to_ms : TB_TIME_MAX_MS + 1), "}",
+                    "businessDate", "{", "$gte", BCON_UTF8(filter->from_date), "$lt",
+                    BCON_UTF8(to_date), "}", "}", "}", "{", "$group", "{", "_id", "{", "key",
                     BCON_UTF8(key_fields[filter->group_by]), "currency", "$currency", "kind",
                     "$kind", "status", "$status", "}", "count", "{", "$sum", BCON_INT64(1), "}",
                     "lower", "{", "$sum", "{", "$mod", "[", "$totalMinor", BCON_INT64(LOWER_PART),
@@ -86,9 +90,9 @@ static bool read_group(const bson_t *doc, struct group *ret_group)
     return true;
 }
 
-enum tb_code tb_mongo_stats(const struct tb_mongo_client *client, const char *collection,
-                            const struct tb_stats_filter *filter, struct tb_arena *arena,
-                            struct tb_stats *ret_stats, struct tb_error *err)
+static enum tb_code add_orders(const struct tb_mongo_client *client, const char *collection,
+                               const struct tb_stats_filter *filter, struct tb_arena *arena,
+                               struct tb_stats *ret_stats, struct tb_error *err)
 {
     TB_CLEANUP(tb_mongo_cursor_free) struct tb_mongo_cursor cursor = {0};
     TB_CLEANUP(tb_bson_free) bson_t *pipeline = pipeline_of(filter);
@@ -107,4 +111,22 @@ enum tb_code tb_mongo_stats(const struct tb_mongo_client *client, const char *co
     }
     TB_TRY(tb_mongo_cursor_end(&cursor, "adding up orders", err));
     return tb_stats_fold_finish(&fold, filter->group_by, ret_stats, err);
+}
+
+/* The rollups know dates, and no times. Days that an earlier build has changed do not know
+ * statuses, and a view that it began has no totals. */
+enum tb_code tb_mongo_stats(const struct tb_mongo_client *client,
+                            const struct tb_mongo_collections *collections,
+                            const struct tb_stats_filter *filter, struct tb_arena *arena,
+                            struct tb_stats *ret_stats, struct tb_error *err)
+{
+    bool by_node = filter->group_by == TB_GROUP_NODE || !collections->totals[0];
+    bool has_statuses = true;
+
+    if (filter->has_from || filter->has_to)
+        return add_orders(client, collections->orders, filter, arena, ret_stats, err);
+    TB_TRY(tb_mongo_add_sales(client, by_node ? collections->sales : collections->totals, filter,
+                              arena, ret_stats, &has_statuses, err));
+    return has_statuses ? TB_OK
+                        : add_orders(client, collections->orders, filter, arena, ret_stats, err);
 }

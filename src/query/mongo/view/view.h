@@ -19,10 +19,10 @@ struct tb_view_mongo {
     bool has_collections;   /* the next plan is made for them; a pinned view: always true */
     char id[TB_EPOCH_SIZE]; /* of the database, when a place was loaded last; "": none was */
     struct tb_mongo_positions positions;
-    struct tb_log_place places[TB_LOG_PARTITIONS_MAX]; /* as loaded or written last */
+    struct tb_log_place places[TB_LOG_PARTITIONS_MAX];   /* as loaded or written last */
     struct tb_sales_fence fences[TB_LOG_PARTITIONS_MAX]; /* of each partition */
-    int64_t fence_seen; /* the highest of a day that has refused us */
-    struct tb_mongo_fetched *fetched;      /* sorted by order id; prefetch.c */
+    int64_t fence_seen;               /* the highest of a day that has refused us */
+    struct tb_mongo_fetched *fetched; /* sorted by order id; prefetch.c */
     size_t fetched_count;
     char barrier_token[TB_UUID_SIZE];    /* of the write barrier, as last read */
     int64_t barrier_since_ms;            /* when it was read first; monotonic */
@@ -83,9 +83,9 @@ TB_CHECKED enum tb_code tb_mongo_write_orders(const struct tb_mongo_client *clie
                                               const char *collection, const struct tb_plan *plan,
                                               struct tb_arena *arena, const char **refusals,
                                               struct tb_error *err);
-/* Computes the statistics from a collection of orders. */
+/* Adds up the sales of days, or, where they do not have what the filter asks for, orders. */
 TB_CHECKED enum tb_code tb_mongo_stats(const struct tb_mongo_client *client,
-                                       const char *collection,
+                                       const struct tb_mongo_collections *collections,
                                        const struct tb_stats_filter *filter,
                                        struct tb_arena *arena, struct tb_stats *ret_stats,
                                        struct tb_error *err);

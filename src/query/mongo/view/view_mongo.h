@@ -10,15 +10,15 @@
  * from where the view stands.
  *
  * A commit writes in this order, and ends when a majority has confirmed and journaled all of it:
- *  1. sales_by_day. For each partition, a day stores which records it contains (sales/day.h). It
- *     is replaced only if its `changes` still has the value that was read. So every order that is
- *     written is counted, and no record is counted twice, even if a crash interrupts the commit,
- *     if the records come again in other batches, or if an earlier reader of the partition or a
- *     second central writes them too. What a record changes follows from the log alone, so all
- *     writers write the same sums. A new reader of a partition acquires a fence: a number that is
- *     higher than the fences of all earlier readers. Then the log confirms that the partition is
- *     still its own. A day stores the highest fence of its writers and refuses lower ones. So no
- *     earlier reader can change a day that this reader has changed.
+ *  1. sales_by_day, and then sales_totals in the same way. For each partition, a day stores which
+ * records it contains (sales/day.h). It is replaced only if its `changes` still has the value that
+ * was read. So every order that is written is counted, and no record is counted twice, even if a
+ * crash interrupts the commit, if the records come again in other batches, or if an earlier reader
+ * of the partition or a second central writes them too. What a record changes follows from the log
+ * alone, so all writers write the same sums. A new reader of a partition acquires a fence: a
+ * number that is higher than the fences of all earlier readers. Then the log confirms that the
+ * partition is still its own. A day stores the highest fence of its writers and refuses lower
+ * ones. So no earlier reader can change a day that this reader has changed.
  *  2. orders: an insert, or a replacement guarded by {_id, version: {$lt: n}}. After a duplicate
  *     key the version is read: n or later means that the order was written before. An order that
  *     the server will never take is taken out of its day again: the server refuses it from every

@@ -6,17 +6,24 @@
 
 /* undo: as tb_mongo_write_sales. */
 static enum tb_code write_sales(struct tb_view_mongo *view, const struct tb_mongo_client *client,
-                                const char *sales, const struct tb_plan *plan,
+                                const struct tb_mongo_collections *collections,
+                                const struct tb_plan *plan,
                                 const struct tb_sales_day_ends *day_ends,
                                 const struct tb_planned_order *undo, struct tb_error *err)
 {
-    return tb_mongo_write_sales(client, sales, plan, day_ends, &view->fences[plan->partition],
-                                undo, &view->fence_seen, err);
+    const struct tb_sales_fence *fence = &view->fences[plan->partition];
+
+    TB_TRY(tb_mongo_write_sales(client, collections->sales, plan, day_ends, fence, undo,
+                                &view->fence_seen, err));
+    return collections->totals[0] ? tb_mongo_write_sales(client, collections->totals, plan, NULL,
+                                                         fence, undo, &view->fence_seen, err)
+                                  : TB_OK;
 }
 
 /* Takes every refused order out of its day, and reports the first one. */
 static enum tb_code undo_refused(struct tb_view_mongo *view, const struct tb_mongo_client *client,
-                                 const char *sales, const struct tb_plan *plan,
+                                 const struct tb_mongo_collections *collections,
+                                 const struct tb_plan *plan,
                                  const struct tb_sales_day_ends *day_ends,
                                  const char *const *refusals, struct tb_error *err)
 {
@@ -25,7 +32,7 @@ static enum tb_code undo_refused(struct tb_view_mongo *view, const struct tb_mon
     for (size_t i = 0; i < plan->order_count; i++) {
         if (!refusals[i])
             continue;
-        TB_TRY(write_sales(view, client, sales, plan, day_ends, plan->orders[i], err));
+        TB_TRY(write_sales(view, client, collections, plan, day_ends, plan->orders[i], err));
         first = first < i ? first : i;
     }
     if (first == plan->order_count)
@@ -48,9 +55,9 @@ static enum tb_code write_plan(struct tb_view_mongo *view, const struct tb_mongo
         return tb_mongo_no_memory(err);
     TB_TRY(tb_mongo_read_day_ends(client, plan, &arena, &nodes, &ends.count, err));
     ends.nodes = nodes;
-    TB_TRY(write_sales(view, client, collections->sales, plan, &ends, NULL, err));
+    TB_TRY(write_sales(view, client, collections, plan, &ends, NULL, err));
     TB_TRY(tb_mongo_write_orders(client, collections->orders, plan, &arena, refusals, err));
-    TB_TRY(undo_refused(view, client, collections->sales, plan, &ends, refusals, err));
+    TB_TRY(undo_refused(view, client, collections, plan, &ends, refusals, err));
     TB_TRY(tb_mongo_write_dead_letters(client, collections->dead_letters, plan, err));
     return tb_mongo_overtake_dead_letters(client, collections->dead_letters, plan, err);
 }

@@ -84,7 +84,7 @@ static int64_t generation_of(const char *name)
 
     tb_mongo_collections_of(generation, &its);
     if (strcmp(name, its.orders) == 0 || strcmp(name, its.sales) == 0 ||
-        strcmp(name, its.sequences) == 0 ||
+        strcmp(name, its.sequences) == 0 || strcmp(name, its.totals) == 0 ||
         (generation > 1 && strcmp(name, its.dead_letters) == 0)) /* 1: the common one */
         return generation;
     return 0;

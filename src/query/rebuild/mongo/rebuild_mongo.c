@@ -48,8 +48,10 @@ static enum tb_code choose_target(struct tb_rebuild_mongo *self, const struct tb
     TB_TRY(tb_mongo_job_set_generation(self, &client, target, last, err));
     self->serving = served.collections;
     tb_mongo_collections_of(target, &self->target);
-    if (job->rollback)
+    if (job->rollback) {
         memcpy(self->target.sequences, served.previous_sequences, sizeof self->target.sequences);
+        memcpy(self->target.totals, served.previous_totals, sizeof self->target.totals);
+    }
     return tb_mongo_create_generation(&client, &self->target, err);
 }
 

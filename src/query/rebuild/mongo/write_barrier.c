@@ -136,11 +136,13 @@ enum tb_code tb_mongo_swap_served(struct tb_rebuild_mongo *self, struct tb_error
     TB_CLEANUP(tb_bson_free)
     bson_t *update = BCON_NEW(
         "$set", "{", "orders", BCON_UTF8(self->target.orders), "sales_by_day",
-        BCON_UTF8(self->target.sales), "sequences", BCON_UTF8(self->target.sequences),
-        "previousSequences", BCON_UTF8(self->serving.sequences), "generation",
-        BCON_INT64(self->target.generation), "previous", BCON_INT64(self->serving.generation),
-        "movedAt", BCON_DATE_TIME(tb_clock_wall_ms(self->options.clock)), "}", "$unset", "{",
-        "hold", BCON_INT32(1), "}");
+        BCON_UTF8(self->target.sales), "sales_totals", BCON_UTF8(self->target.totals),
+        "previousTotals", BCON_UTF8(self->serving.totals), "sequences",
+        BCON_UTF8(self->target.sequences), "previousSequences", BCON_UTF8(self->serving.sequences),
+        "generation", BCON_INT64(self->target.generation), "previous",
+        BCON_INT64(self->serving.generation), "movedAt",
+        BCON_DATE_TIME(tb_clock_wall_ms(self->options.clock)), "}", "$unset", "{", "hold",
+        BCON_INT32(1), "}");
     struct tb_mongo_served served;
     struct tb_error why = {0};
 
