@@ -277,8 +277,9 @@ def copies_of_one_run_put_back(folder):
                     contextlib.closing(sqlite3.connect(folder / name)) as copy:
                 db.backup(copy)
         last = sell(edge, 20)[-1]
-        eventually(lambda: str(int(last.split("-")[-1])) in
-                   (edge.data / "heartbeat").read_text().split(), "the position is noted")
+        note, number = edge.data / "heartbeat", str(int(last.split("-")[-1]))
+        eventually(lambda: note.exists() and number in note.read_text().split(),
+                   "the position is noted")
         edge.kill()
         for name in names:
             with contextlib.closing(sqlite3.connect(edge.data / name)) as db, \

@@ -147,6 +147,10 @@ def store_cut_while_it_is_open(folder):
         check_told(edge, "store", path)
         edge.stop()
         check(path.stat().st_size == 0, "pages were put into the hole")
+        check(edge.launch() == "", "it starts beside a WAL with orders")
+        check(f"{path} is missing or empty, and its -wal has orders" in edge.diagnostics(),
+              edge.diagnostics())
+        (edge.data / "store.db-wal").unlink()
         edge.start()
         told = find_recovery(edge, "store.db", "are lost")["reason"]
         check(f"orders {known[0]} to {(known + placed)[-1]} are lost" in told, told)

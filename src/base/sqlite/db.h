@@ -35,8 +35,8 @@ TB_CHECKED enum tb_code tb_db_open(const char *path, enum tb_db_mode mode, int w
 /* err->native of TB_CORRUPT: the file was put back from a copy, or moved, beside a WAL that is of
  * another copy of it. Nothing was applied or deleted. Told only of files with a mark. */
 #define TB_DB_FOREIGN_WAL (11 | 200 << 8) /* none of SQLite's codes for damage */
-/* The same, if SQLite finds no damage, but what this program wrote cannot be decoded: a document of
- * the view, a record of the log. */
+/* The same, if SQLite finds no damage, but what this program wrote cannot be decoded: a document
+ * of the view, a record of the log. */
 #define TB_DB_BAD_DOCUMENT (11 | 201 << 8)
 #define TB_DB_BAD_RECORD (11 | 202 << 8)
 /* True: the file could not be opened or read, which says nothing of what is in it. */
