@@ -66,8 +66,10 @@ enum tb_code tb_file_watch_new(const struct tb_file_watch_options *options,
         tb_file_watch_free(watch);
         return err->code;
     }
-    tb_stmt_declare(&watch->last_row, watch->store,
-                    "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'outbox'), 0)");
+    if (watch->store)
+        tb_stmt_declare(
+            &watch->last_row, watch->store,
+            "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'outbox'), 0)");
     *ret_watch = watch;
     return TB_OK;
 }

@@ -104,10 +104,14 @@ def never_rebuilt(collection, document):
     return None if base == collection and base in ("orders", "sales_by_day") else base
 
 
+# The former build had no sums by status; a rebuild makes them.
+STATUS_SUMS = {"shipped", "shippedReturns", "shippedMinor", "cancelledReturns", "statuses"}
+
+
 def days(mongo, central):
     served = mongo.command({"find": "meta", "filter": {"_id": "served"}}, central.database)[0]
     return {day["_id"]: {name: value for name, value in day.items()
-                         if name not in ("parts", "changes")}
+                         if name not in STATUS_SUMS | {"parts", "changes"}}
             for day in mongo.command({"find": served["sales_by_day"], "filter": {}},
                                      central.database)}
 
