@@ -19,10 +19,10 @@ struct tb_view_mongo {
     bool has_collections;   /* the next plan is made for them; a pinned view: always true */
     char id[TB_EPOCH_SIZE]; /* of the database, when a place was loaded last; "": none was */
     struct tb_mongo_positions positions;
-    struct tb_log_place places[TB_LOG_PARTITIONS_MAX]; /* as loaded or written last */
+    struct tb_log_place places[TB_LOG_PARTITIONS_MAX];   /* as loaded or written last */
     struct tb_sales_fence fences[TB_LOG_PARTITIONS_MAX]; /* of each partition */
-    int64_t fence_seen; /* the highest of a day that has refused us */
-    struct tb_mongo_fetched *fetched;      /* sorted by order id; prefetch.c */
+    int64_t fence_seen;               /* the highest of a day that has refused us */
+    struct tb_mongo_fetched *fetched; /* sorted by order id; prefetch.c */
     size_t fetched_count;
     char barrier_token[TB_UUID_SIZE];    /* of the write barrier, as last read */
     int64_t barrier_since_ms;            /* when it was read first; monotonic */
