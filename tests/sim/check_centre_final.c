@@ -7,10 +7,7 @@ int64_t check_centre_deliverable(const struct sim *sim, const struct centre_orde
 {
     const struct oracle_order *known = &sim->oracle.orders[order->order];
 
-    if (order->parked_from_row == 0)
-        return known->max_version;
-    return order->snapshot_version >= order->refused_from ? order->snapshot_version
-                                                          : order->refused_from - 1;
+    return order->parked_from_row > 0 ? order->refused_from - 1 : known->max_version;
 }
 
 static void check_orders(const struct sim *sim)
@@ -23,6 +20,9 @@ static void check_orders(const struct sim *sim)
         if (known->max_version == 0)
             continue;
         SIM_REQUIRE(order, "C1: order %s never came to the centre", known->id);
+        /* A snapshot from before it was parked may have come, or be lost. */
+        if (order->parked_from_row > 0 && order->db_version == order->snapshot_version)
+            continue;
         SIM_REQUIRE(order->db_version == check_centre_deliverable(sim, order),
                     "C1: order %s is at version %" PRId64 ", the centre serves %" PRId64,
                     known->id, check_centre_deliverable(sim, order), order->db_version);

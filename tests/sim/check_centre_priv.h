@@ -18,8 +18,7 @@
 bool check_record_mark(const struct tb_record *record, struct check_mark *ret_mark);
 int64_t check_record_version(const struct tb_record *record); /* of its order */
 bool check_record_is_snapshot(const struct tb_record *record);
-/* The last version that the edge can deliver: rows after a refused one stay parked, but
- * a snapshot may have what they say. */
+/* The last version that the edge can deliver: rows after a refused one stay parked. */
 int64_t check_centre_deliverable(const struct sim *sim, const struct centre_order *order);
 void check_centre_resent(struct sim *sim); /* check_resent.c */
 /* NULL: nothing of the order has arrived. */

@@ -31,5 +31,12 @@ const struct regression_seed regression_seeds[] = {
     /* The store was put back, and only snapshots showed how far it had been. */
     {SIM_EMBEDDED, 107813},
     {SIM_EMBEDDED, 112839},
+    /* The broker was restored, and a till that could not look at once sent first: what it sent hid
+     * what was lost. */
+    {SIM_CONNECTED, 56},
+    /* The same, while the till's disk was full. */
+    {SIM_CONNECTED, 158},
+    /* A batch was counted and not written, and the broker lost it: its orders counted twice. */
+    {SIM_CONNECTED, 320},
 };
 const size_t regression_seed_count = sizeof regression_seeds / sizeof *regression_seeds;

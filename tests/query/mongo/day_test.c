@@ -260,6 +260,30 @@ START_TEST(what_an_earlier_reader_left_is_counted_once)
 }
 END_TEST
 
+/* The batch of an earlier reader began behind a gap in the log. It is lost with the gap, and other
+ * records are there now. */
+START_TEST(what_comes_in_the_place_of_a_gap_is_counted)
+{
+    struct tb_sales_day day = {.id = TB_STR("till1/2026-01-01/EUR")};
+    struct tb_planned_order another = {.order = {.order_id = "another"}};
+    struct tb_plan_sales_delta placed = {
+        .planned = &planned, .offset = 9, .orders = 1, .total_minor = 100, .standing = 1};
+    struct tb_sales_fence first = {3, 5}, second = {4, 5};
+    struct tb_error err = {0};
+    int64_t highest = 0;
+
+    ck_ok(tb_sales_check_fence(&day, 0, &first, &highest, &arena, &err));
+    ck_ok(tb_sales_begin_batch(&day, 0, 7, &arena, &err));
+    ck_ok(tb_sales_add(&day, 0, &placed, false, &arena, &err));
+    placed.planned = &another;
+    placed.offset = 5;
+    ck_ok(tb_sales_check_fence(&day, 0, &second, &highest, &arena, &err));
+    ck_ok(tb_sales_begin_batch(&day, 0, 5, &arena, &err));
+    ck_ok(tb_sales_add(&day, 0, &placed, false, &arena, &err));
+    ck_assert_int_eq(tb_sales_sum(&day).orders, 2);
+}
+END_TEST
+
 /* A late reader is refused because of its lower fence, but only in its own partition. */
 START_TEST(a_late_reader_is_fenced_off)
 {
@@ -373,6 +397,7 @@ int main(void)
     tcase_add_loop_test(tc, a_sum_beyond_64_bits_is_exact, 0, 2);
     tcase_add_loop_test(tc, what_an_earlier_generation_left_is_counted_once, 0, 3);
     tcase_add_loop_test(tc, what_an_earlier_reader_left_is_counted_once, 0, 3);
+    tcase_add_test(tc, what_comes_in_the_place_of_a_gap_is_counted);
     tcase_add_test(tc, the_undone_list_is_bounded);
     tcase_add_loop_test(tc, what_is_taken_out_is_what_was_counted, 0, 2);
     suite_add_tcase(suite, tc);

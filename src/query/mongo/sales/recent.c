@@ -29,6 +29,9 @@ void tb_sales_unsettle(struct tb_sales_part *part, int64_t from)
 {
     size_t first = part->recent_count;
 
+    /* That batch may have begun behind a gap, where records are now. */
+    if (part->recent_from > 1 + from)
+        part->recent_from = 1 + from;
     while (first > 0 && part->recent[first - 1].offset >= from)
         first--;
     for (size_t at = first; at < part->recent_count; at++) {
