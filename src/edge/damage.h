@@ -1,5 +1,5 @@
 /* Damage of a node's files that was found while they were used: which file, and the way out. That
- * somebody has moved, removed or cut a file is damage, too (base/sqlite/file_loss.h).
+ * somebody has moved, removed, cut or overwritten a file is damage, too (base/sqlite/file_loss.h).
  *
  * Log and view are made from the store: the next start makes anew what is damaged of them. A
  * damaged store is looked through once, so that the damaged page can be named.

@@ -31,9 +31,8 @@ struct tb_derived_state {
     bool had_orders;               /* the store: log and view were made before */
     struct tb_store_position told; /* what the log has acknowledged, as the store says */
     bool is_told_known; /* log or view have that event: the store was not put back since then */
-    bool restored; /* log, view or the last heartbeat know events that the store does not have */
-    /* The highest one that the last heartbeat that Kafka has acknowledged, or the folder's
-     * identity tells; 0: not known. */
+    bool restored;      /* log, view or the note know events that the store does not have */
+    /* The highest one that the note (heartbeat_note.h) or the folder's identity tells; 0: none. */
     int64_t noted_number;
     char lost[TB_DERIVED_REASON_SIZE];
 };
@@ -55,7 +54,7 @@ bool tb_derived_is_log_empty(const struct tb_derived_state *derived);
 /* The next start will not check all pages. */
 void tb_derived_remove_marker(const struct tb_derived_state *derived);
 
-/* The highest number of this node that log, view and the last heartbeat know. What is damaged is
+/* The highest number of this node that log, view, note and identity know. What is damaged is
  * left out. */
 TB_CHECKED enum tb_code tb_derived_known_number(struct tb_derived_state *derived,
                                                 int64_t *ret_number, struct tb_error *err);

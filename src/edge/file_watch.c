@@ -315,38 +315,36 @@ static int64_t next_wait_ms(struct tb_file_watch *watch)
 
 /* Another program has put a copy into the store. The writer would find it with its next order: it
  * looks now. Whatever else is wrong with the store shows elsewhere. */
-static void look_at_store(struct tb_file_watch *watch)
+static void look_at_store(struct tb_file_watch *watch, const struct tb_writer_position *position)
 {
-    struct tb_writer_position position;
     struct tb_error ignored = {0};
     bool row = false;
 
     if (!watch->store)
         return;
-    tb_writer_position(watch->options.writer, &position);
     if (tb_stmt_step(&watch->last_row, &row, &ignored) == TB_OK && row &&
-        tb_stmt_int64(&watch->last_row, 0) < position.row)
+        tb_stmt_int64(&watch->last_row, 0) < position->row)
         tb_writer_suspect(watch->options.writer);
     tb_stmt_reset(&watch->last_row);
 }
 
-static void tell_position(struct tb_file_watch *watch, int64_t now_ms)
+static void tell_position(struct tb_file_watch *watch, const struct tb_writer_position *position,
+                          int64_t now_ms)
 {
     const struct tb_file_watch_options *options = &watch->options;
-    struct tb_writer_position position;
 
-    tb_writer_position(options->writer, &position);
-    if (!options->on_position || position.sequence == watch->told_sequence ||
+    if (!options->on_position || position->sequence == watch->told_sequence ||
         now_ms < watch->told_at_ms + POSITION_MS)
         return;
-    watch->told_sequence = position.sequence;
+    watch->told_sequence = position->sequence;
     watch->told_at_ms = now_ms;
-    options->on_position(options->ctx, position.epoch, position.sequence, position.number);
+    options->on_position(options->ctx, position->epoch, position->sequence, position->number);
 }
 
 int64_t tb_file_watch_step(struct tb_file_watch *watch)
 {
     int64_t now_ms = tb_clock_mono_ms(watch->options.clock);
+    struct tb_writer_position position;
     bool known;
 
     look_at_files(watch);
@@ -358,8 +356,9 @@ int64_t tb_file_watch_step(struct tb_file_watch *watch)
         note_holders(watch, &watch->files[f], now_ms);
     sort_out(watch, now_ms);
     pthread_mutex_unlock(&watch->lock);
-    look_at_store(watch);
-    tell_position(watch, now_ms);
+    tb_writer_position(watch->options.writer, &position); /* before the file is looked at */
+    look_at_store(watch, &position);
+    tell_position(watch, &position, now_ms);
     tb_data_dir_keep_ballast(watch->options.dir);
     if (tb_damage_look_for_losses(watch->options.damage))
         tb_writer_wake(watch->options.writer); /* it rescues what can be rescued */

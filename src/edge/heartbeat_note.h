@@ -4,7 +4,7 @@
  * file or WAL is lost while it is open.
  *
  * Thread:  write from any; the others from edge's main thread, before.
- * Errors:  a note that cannot be written is reported once and written with a later heartbeat; one
+ * Errors:  a note that cannot be written is reported once and tried again with the next one; one
  *          that is missing or malformed counts as none. Power loss may take the last one. */
 #pragma once
 #include "store/recovery.h"

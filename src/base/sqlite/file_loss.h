@@ -1,7 +1,7 @@
 /* Whether the files that this process writes are still those that it has opened.
  *
- * Nobody may move, remove, replace or cut a database file or its WAL while a process has it open;
- * whoever does takes away what the next process would read. So such a file is lost:
+ * Nobody may move, remove, replace, cut or overwrite a database file or its WAL while a process
+ * has it open; whoever does takes away what the next process would read. So such a file is lost:
  *
  *   - nothing is written into it any more: tb_txn_begin and tb_db_open fail with TB_UNAVAILABLE,
  *     and the text says what to do;
